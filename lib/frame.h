@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Frames of include/ktstr/wire.h: both ends encode and decode with this. */
+#ifndef KTSTR_LIB_FRAME_H
+#define KTSTR_LIB_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/ktstr/wire.h"
+
+/**
+ * frame_hdr_fill() - make the header for a payload
+ * @hdr: written whole
+ * @type: enum ktstr_msg
+ * @seq: the sender's running number
+ * @payload: @len bytes, may be NULL when @len is 0
+ * @len: at most KTSTR_FRAME_MAX
+ *
+ * Return: 0, or -EMSGSIZE.
+ */
+int frame_hdr_fill(struct ktstr_frame_hdr *hdr, uint16_t type, uint32_t seq,
+		   const void *payload, size_t len);
+
+/* Takes a byte stream apart; memory is bounded by the largest frame. */
+struct frame_reader {
+	uint8_t *buf;		/* owned */
+	size_t len, cap;
+	size_t consumed;	/* bytes of the frame handed out last */
+	uint32_t next_seq;
+	uint64_t frames, bytes;
+};
+
+struct frame {
+	uint16_t type;
+	uint32_t seq;
+	const uint8_t *payload;	/* borrowed until the next call; not NUL-terminated */
+	uint32_t len;
+};
+
+void frame_reader_init(struct frame_reader *r);
+void frame_reader_fini(struct frame_reader *r);
+
+/**
+ * frame_reader_feed() - append received bytes
+ *
+ * Take out all frames with frame_reader_next() between two feeds.
+ *
+ * Return: 0, -ENOMEM.
+ */
+int frame_reader_feed(struct frame_reader *r, const void *data, size_t len);
+
+/**
+ * frame_reader_next() - the next whole frame
+ *
+ * Return: 1 and @f; 0 when more bytes are needed; -EPROTO when the stream is
+ * broken (magic, version, length, checksum, sequence): it stays broken.
+ */
+int frame_reader_next(struct frame_reader *r, struct frame *f);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The throttled virtio-blk device and its worker thread: DISK-WORKER. */
+#ifndef KTSTR_VMM_VIRTIO_BLK_H
+#define KTSTR_VMM_VIRTIO_BLK_H
+
+#include "vmm/virtio_dev.h"
+#include "vmm/vmm.h"
+
+struct virtio_blk;
+
+extern const struct virtio_dev_ops virtio_blk_dev_ops;
+
+/**
+ * virtio_blk_new() - a disk with an image in memory (memfd)
+ * @mem: borrowed; may still be NULL in tests (S51)
+ * @cfg: copied, strings too
+ * @cpus: where the worker may run, copied; NULL: anywhere
+ *
+ * No thread is started before activate.
+ *
+ * Return: 0 and *@b, or -errno.
+ */
+int virtio_blk_new(const struct guest_mem *mem,
+		   const struct vm_disk_config *cfg, const cpu_set_t *cpus,
+		   struct virtio_blk **b);
+/** virtio_blk_free() - stops and joins the worker first. NULL is fine. */
+void virtio_blk_free(struct virtio_blk *b);
+
+/** virtio_blk_set_irq() - before the guest runs */
+void virtio_blk_set_irq(struct virtio_blk *b, struct virtio_irq *irq);
+
+void virtio_blk_set_throttle(struct virtio_blk *b, const struct vm_throttle *t);
+void virtio_blk_stats_read(const struct virtio_blk *b,
+			   struct vm_disk_stats *st);
+void virtio_blk_hist_read(const struct virtio_blk *b, enum vm_disk_hist which,
+			  struct ktstr_hist *h);
+/** virtio_blk_worker_wait_ns() - host schedstat of the worker; any thread */
+uint64_t virtio_blk_worker_wait_ns(const struct virtio_blk *b);
+
+#endif

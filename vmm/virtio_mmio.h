@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* virtio over MMIO, version 2 (virtio 1.4, 4.2): registers and state only. */
+#ifndef KTSTR_VMM_VIRTIO_MMIO_H
+#define KTSTR_VMM_VIRTIO_MMIO_H
+
+#include <stdint.h>
+
+#include "vmm/virtio_dev.h"
+
+#define VIRTIO_MMIO_BYTES 0x1000
+#define VIRTIO_MMIO_QUEUE_NOTIFY 0x50
+
+struct virtio_mmio;
+
+/* Counters of what a driver did wrong, for tests and results. */
+struct virtio_mmio_stats {
+	uint64_t reads, writes, interrupts;
+	uint64_t bad_width;	/* not 4-byte aligned 32-bit below 0x100 */
+	uint64_t bad_select;	/* queue or feature select out of range */
+	uint64_t bad_features;	/* never offered, or VERSION_1 missing */
+	uint64_t bad_phase;	/* queue write while ready, or wrong status */
+	uint64_t bad_status;	/* skipped, cleared, unknown bits */
+	uint64_t bad_notify;	/* before DRIVER_OK or no such queue */
+};
+
+/**
+ * virtio_mmio_new() - a transport in front of @dev
+ * @ops: borrowed, lives as long as the transport
+ * @dev: handed to every op
+ * @irq_fd: eventfd, borrowed: written to fire (irqfd in a VM)
+ *
+ * Return: 0 and *@t, or -errno.
+ */
+int virtio_mmio_new(const struct virtio_dev_ops *ops, void *dev, int irq_fd,
+		    struct virtio_mmio **t);
+void virtio_mmio_free(struct virtio_mmio *t);
+
+/** virtio_mmio_irq() - what the device calls; lives as long as @t. */
+struct virtio_irq *virtio_mmio_irq(struct virtio_mmio *t);
+
+/**
+ * virtio_mmio_read() - a guest read of @len bytes at @off; vCPU thread
+ * @data: always filled, with zeroes for what is refused
+ */
+void virtio_mmio_read(struct virtio_mmio *t, uint64_t off, void *data,
+		      uint32_t len);
+/** virtio_mmio_write() - a guest write; vCPU thread. May join a worker (reset). */
+void virtio_mmio_write(struct virtio_mmio *t, uint64_t off, const void *data,
+		       uint32_t len);
+
+void virtio_mmio_stats_read(const struct virtio_mmio *t,
+			    struct virtio_mmio_stats *st);
+
+#endif
