@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reading a running guest from outside: page walk, kernel structures and BPF
+ * maps by BTF. The only header of monitor/ that the runner includes.
+ *
+ * It knows guest memory through struct guest_mem, and nothing of virtio or
+ * KVM. Everything it reads is hostile: each pointer is checked by the page
+ * walk, each walk is bounded. A monitor belongs to one thread.
+ */
+#ifndef KTSTR_MONITOR_MONITOR_H
+#define KTSTR_MONITOR_MONITOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "lib/guest_mem.h"
+
+struct monitor;
+
+#define MON_MAX_CPUS 256
+
+/* Kernel symbols the monitor needs; 0: not told. Names in mon_symbol_names[]. */
+enum mon_symbol {
+	MON_SYM_LINUX_BANNER,
+	MON_SYM_INIT_TOP_PGT,
+	MON_SYM_PHYS_BASE,
+	MON_SYM_PAGE_OFFSET_BASE,
+	MON_SYM_VMEMMAP_BASE,
+	MON_SYM_PER_CPU_OFFSET,
+	MON_SYM_RUNQUEUES,
+	MON_SYM_MAP_IDR,
+	MON_SYM_PROG_IDR,
+	MON_SYM_SCX_ROOT,
+	MON_SYM_SCX_ENABLE_STATE_VAR,
+	MON_SYM_INIT_TASK,
+	MON_SYM_NR_CPU_IDS,
+	MON_SYM_NR,
+};
+
+extern const char *const mon_symbol_names[MON_SYM_NR];
+
+/* What the agent told about its kernel (HELLO); hostile. */
+struct mon_guest_info {
+	uint64_t sym[MON_SYM_NR];	/* kernel virtual addresses */
+	uint64_t kernel_code_phys;	/* "Kernel code" of /proc/iomem */
+	unsigned int levels;		/* paging levels, 4 or 5 */
+	unsigned int nr_cpus;
+};
+
+/**
+ * mon_open() - start reading a guest
+ * @mem: borrowed, outlives the monitor
+ * @info: copied
+ * @btf, @btf_len: the kernel's raw .BTF; copied
+ * @mon: owned by the caller, for mon_close()
+ * @err_msg: on failure one line
+ *
+ * Checks that linux_banner reads as a banner, so that a wrong root or
+ * relocation is found here.
+ *
+ * Return: 0; -EINVAL bad BTF or info; -ENOENT a symbol that nothing works
+ * without; -EPROTO guest memory does not look like that kernel.
+ */
+int mon_open(const struct guest_mem *mem, const struct mon_guest_info *info,
+	     const void *btf, size_t btf_len, struct monitor **mon,
+	     char *err_msg, size_t err_len);
+void mon_close(struct monitor *mon);
+
+/** mon_read() - guest kernel virtual memory. Return: 0 or -EFAULT. */
+int mon_read(struct monitor *mon, uint64_t kva, void *buf, size_t len);
+
+enum mon_scx_state {	/* the kernel's enum scx_enable_state, by BTF name */
+	MON_SCX_UNKNOWN = -1,
+	MON_SCX_ENABLING,
+	MON_SCX_ENABLED,
+	MON_SCX_DISABLING,
+	MON_SCX_DISABLED,
+};
+
+#define MON_MAX_EVENTS 64
+
+/* One look at run queues and sched_ext. */
+struct mon_sched {
+	unsigned int nr_cpus;
+	uint32_t nr_running[MON_MAX_CPUS];
+	uint32_t scx_nr_running[MON_MAX_CPUS];
+	uint64_t rq_clock[MON_MAX_CPUS];	/* ns, guest sched_clock */
+	bool idle[MON_MAX_CPUS];		/* rq->curr == rq->idle */
+	uint32_t local_dsq_depth[MON_MAX_CPUS];
+	bool have_scx;		/* the kernel has sched_ext, and it was read */
+	enum mon_scx_state state;
+	char ops_name[128];	/* "" without a scheduler */
+	int64_t exit_kind;	/* of the root scheduler; -1 not available */
+	int64_t bypass_depth;	/* -1: not available */
+	unsigned int nr_events;	/* names from the guest's BTF */
+	const char *event_names[MON_MAX_EVENTS]; /* live as long as the monitor */
+	int64_t events[MON_MAX_EVENTS];	/* sum over CPUs */
+};
+
+/**
+ * mon_read_sched() - take that look
+ *
+ * Return: 0; -EFAULT the run queues could not be read (torn or hostile). What
+ * this kernel does not have is marked as said above, never 0.
+ */
+int mon_read_sched(struct monitor *mon, struct mon_sched *s);
+
+/**
+ * mon_find_map() - look a BPF map up by id in the kernel's map table
+ * @name: the map's name (15 characters and a NUL), may be NULL
+ *
+ * Return: 0; -ENOENT no such map; -EFAULT.
+ */
+int mon_find_map(struct monitor *mon, uint32_t id, uint64_t *map_kva,
+		 char name[16]);
+
+/**
+ * mon_watch_map() - have mon_read_maps() read this map
+ *
+ * Takes type, sizes and the BTF of key and value once; the BTF is parsed from
+ * guest memory (bounded). A map whose kind can't be read is kept and shown as
+ * such.
+ *
+ * Return: 0; -ENOENT; -EFAULT; -ENOSPC over 64 maps.
+ */
+int mon_watch_map(struct monitor *mon, uint32_t id);
+
+/**
+ * mon_read_maps() - values of all watched maps, as in result.json's "maps"
+ *
+ * {NAME: {"type", "source": "host", "key": BTF type name, "value": ...,
+ * "entries": [{"key", "value"} or for per-CPU maps {"key", "values": [...]}]}}
+ * Arrays and per-CPU arrays list at most @max_entries; "truncated" says so.
+ * Values larger than 8 bytes must read equal twice, or have "unstable": true.
+ * Kinds that can't be read have "readable": false and "why".
+ *
+ * Return: new reference, or NULL out of memory.
+ */
+json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries);
+
+/**
+ * mon_map_numbers() - every numeric field of the watched maps, flat
+ *
+ * Calls @fn with "MAP.FIELD" (nested fields joined by dots, array elements as
+ * [i]) for global data and one-entry maps, "MAP[key].FIELD" for the others;
+ * per-CPU values are summed. A value that is a bare number of an array map with
+ * several entries is "MAP[key]". Signed and unsigned integers, booleans,
+ * enums (value); no pointers, no char arrays. For map.* metrics and samples.
+ *
+ * Return: 0, or the first non-zero value of @fn.
+ */
+int mon_map_numbers(struct monitor *mon,
+		    int (*fn)(void *ctx, const char *name, double value,
+			      bool unstable), void *ctx);
+
+/**
+ * mon_read_array_value() - raw bytes of entry 0 of an array map
+ *
+ * For the shared region. Return: 0; -EINVAL not an array map or too short;
+ * -EFAULT.
+ */
+int mon_read_array_value(struct monitor *mon, uint32_t map_id, void *buf,
+			 size_t off, size_t len);
+
+struct mon_stats {
+	uint64_t reads, read_bytes, faults, walks;
+};
+
+void mon_stats_read(const struct monitor *mon, struct mon_stats *st);
+
+#endif
