@@ -26,6 +26,7 @@ struct virtqueue {
 	struct vring_avail *avail;
 	struct vring_used *used;
 	uint16_t next_avail;		/* our cursor */
+	uint16_t avail_seen;		/* furthest index the driver published */
 	uint16_t next_used;		/* ours: the guest's copy is never read */
 	uint16_t signalled_used;	/* value at the last interrupt */
 	bool signalled_valid;
@@ -42,6 +43,12 @@ struct vq_chain {
 
 /**
  * vq_init() - check what the driver set up and start at ring position 0
+ * @vq: written whole; broken, so a no-op, when this fails
+ * @mem: borrowed
+ * @setup: as the driver wrote it; whether it is ready is the caller's to ask
+ * @features: acknowledged; EVENT_IDX and INDIRECT_DESC matter here
+ *
+ * Writes nothing to the guest: call vq_enable_kicks() before waiting.
  *
  * Return: 0; -EINVAL for size 0, not a power of two, over the maximum, a
  * misaligned ring, one outside RAM or across a hole (section 9, R).
@@ -51,7 +58,12 @@ int vq_init(struct virtqueue *vq, const struct guest_mem *mem,
 
 /**
  * vq_peek() - look at the next available chain, leaving it unconsumed (C2)
- * @chain: filled on 1
+ * @vq: queue
+ * @chain: filled on 1; descriptors of length 0 leave no iovec in it
+ *
+ * A later peek reads the guest's words anew: act on the last one only. A
+ * driver never has more than @vq->size chains available and in flight; but
+ * one head may come again while it is in flight, if the driver is hostile.
  *
  * Return: 1 a chain; 0 none; -EBADMSG the chain is malformed and must be
  * used with length 0: @chain->head is set, call vq_consume() and vq_push()
@@ -65,10 +77,20 @@ void vq_consume(struct virtqueue *vq);
 /** vq_push() - put @head with @len written bytes into the used ring */
 void vq_push(struct virtqueue *vq, uint16_t head, uint32_t len);
 
-/** vq_should_interrupt() - ask once per batch after vq_push(); full fence (C6) */
+/**
+ * vq_should_interrupt() - ask once per batch after vq_push(); full fence (C6)
+ *
+ * Return: false only when the driver asked for that, or nothing was pushed
+ * since the last question.
+ */
 bool vq_should_interrupt(struct virtqueue *vq);
 
-/** vq_suppress_kicks() - hint that the driver need not kick (B8) */
+/**
+ * vq_suppress_kicks() - hint that the driver need not kick (B8)
+ *
+ * With the event index nothing needs saying: a driver that passed the index
+ * of the last vq_enable_kicks() stays silent until the next one.
+ */
 void vq_suppress_kicks(struct virtqueue *vq);
 
 /**
@@ -78,7 +100,12 @@ void vq_suppress_kicks(struct virtqueue *vq);
  */
 bool vq_enable_kicks(struct virtqueue *vq);
 
-/** vq_has_work() - is a chain available? false for a broken ring */
+/**
+ * vq_has_work() - is a chain available?
+ *
+ * Return: also true when the driver broke the ring and vq_peek() has not said
+ * so yet; false for a ring known to be broken.
+ */
 bool vq_has_work(const struct virtqueue *vq);
 
 #endif
