@@ -1,1 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# The VMM as an archive. One object or test a line.
+
+# the VM
+vmm-objs += vm.o
+vmm-objs += vm_loop.o
+vmm-objs += vcpu.o
+vmm-objs += kvm_host.o
+vmm-objs += memory.o
+vmm-objs += errmsg.o
+
+# what the guest is shown
+vmm-objs += topology.o
+vmm-objs += cpuid.o
+vmm-objs += aml.o
+vmm-objs += acpi.o
+vmm-objs += unpack.o
+vmm-objs += boot_image.o
+vmm-objs += boot_params.o
+
+# devices
+vmm-objs += serial.o
+vmm-objs += console_buf.o
+vmm-objs += devices.o
+
+vmm-libs := -lzstd -llzma -llz4 -lz
+
+$(eval $(call archive,vmm,$(vmm-objs)))
+$(eval $(call unit_tests,vmm,$(vmm-tests),vmm lib,$(vmm-libs)))
+
+# a VM from the command line, for work on the VMM itself
+$(O)/vmm/vmm_boot: $(O)/vmm/vmm_boot.o $(O)/vmm/vmm.a $(O)/lib/lib.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) $(STATIC) -o $@ $^ $(vmm-libs) -lpthread
+deps += $(O)/vmm/vmm_boot.d

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything behind a guest's MMIO and port accesses: COM1, the ports that
+ * end a VM, and the virtio devices with their eventfds wired to KVM.
+ */
+#ifndef KTSTR_VMM_DEVICES_H
+#define KTSTR_VMM_DEVICES_H
+
+#include <pthread.h>
+
+#include "vmm/console_buf.h"
+#include "vmm/errmsg.h"
+#include "vmm/serial.h"
+#include "vmm/virtio_blk.h"
+#include "vmm/virtio_console.h"
+#include "vmm/virtio_mmio.h"
+
+#define DEVICES_MAX_VIRTIO (1 + VM_MAX_DISKS)
+
+/* What a port write asks of the VM. */
+enum devices_action {
+	DEVICES_CONTINUE,
+	DEVICES_RESET,
+	DEVICES_POWEROFF,
+};
+
+/* One virtio-mmio device, number i at LAYOUT_VIRTIO_MMIO + i pages. */
+struct devices_virtio {
+	struct virtio_mmio *mmio;	/* owned */
+	const struct virtio_dev_ops *ops;
+	void *dev;			/* the blk or console below */
+	int irq_fd;			/* owned */
+};
+
+struct devices {
+	int vm_fd;			/* borrowed */
+	pthread_mutex_t serial_lock;	/* vCPU threads, for @serial */
+	struct serial serial;
+	int serial_irq_fd;		/* owned */
+	struct console_buf console_out;	/* serial's bytes for the main loop */
+	struct virtio_console *port;	/* owned, virtio device 0 */
+	struct virtio_blk *disks[VM_MAX_DISKS]; /* owned, 1.. */
+	unsigned int nr_disks;
+	struct devices_virtio virtio[DEVICES_MAX_VIRTIO];
+	unsigned int nr_virtio;
+};
+
+/** devices_nr_virtio() - how many virtio-mmio devices @cfg makes */
+unsigned int devices_nr_virtio(const struct vm_config *cfg);
+
+/**
+ * devices_init() - create all devices and wire them to @vm_fd
+ * @port_ops, @ctx: the agent's port
+ *
+ * On failure devices_fini() must still be called.
+ *
+ * Return: 0 or -errno.
+ */
+int devices_init(struct devices *d, int vm_fd, const struct guest_mem *mem,
+		 const struct vm_config *cfg,
+		 const struct virtio_console_ops *port_ops, void *ctx,
+		 const struct errmsg *e);
+
+/** devices_stop() - join the workers; counters stay. No vCPU runs. */
+void devices_stop(struct devices *d);
+void devices_fini(struct devices *d);
+
+/** devices_mmio() - a guest access outside RAM; vCPU thread */
+void devices_mmio(struct devices *d, uint64_t gpa, void *data, uint32_t len,
+		  bool is_write);
+
+/**
+ * devices_pio() - a guest port access of @size 1, 2 or 4 bytes; vCPU thread
+ * @data: read from, or filled: all ones where nothing is
+ */
+enum devices_action devices_pio(struct devices *d, uint16_t port, void *data,
+				uint32_t size, bool is_write);
+
+#endif
