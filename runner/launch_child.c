@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "runner/launch_child.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "runner/cmd.h"
+#include "runner/emu.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* After an interrupt the VM process gets this long to write its facts. */
+#define INTERRUPT_LIMIT_NS (10 * NSEC_PER_SEC)
+
+int interrupt_open(struct interrupt *i)
+{
+	sigset_t set;
+
+	i->signal = 0;
+	i->at_ns = 0;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, &i->saved))
+		return -errno;
+	i->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (i->fd < 0) {
+		int err = -errno;
+
+		sigprocmask(SIG_SETMASK, &i->saved, NULL);
+		return err;
+	}
+	return 0;
+}
+
+bool interrupt_poll(struct interrupt *i)
+{
+	struct signalfd_siginfo si;
+
+	if (read(i->fd, &si, sizeof(si)) != sizeof(si))
+		return false;
+	if (!i->signal) {
+		i->signal = si.ssi_signo;
+		i->at_ns = clock_now_ns();
+	}
+	return true;
+}
+
+void interrupt_close(struct interrupt *i)
+{
+	close(i->fd);
+	sigprocmask(SIG_SETMASK, &i->saved, NULL);
+}
+
+static bool grace_is_over(const struct interrupt *i)
+{
+	return i->signal && clock_now_ns() - i->at_ns > INTERRUPT_LIMIT_NS;
+}
+
+static void finish(struct launch_result *res, enum launch_status status,
+		   const char *reason)
+{
+	res->status = status;
+	snprintf(res->reason, sizeof(res->reason), "%s", reason);
+}
+
+static pid_t start_child(const char *in, const char *out,
+			 const struct interrupt *intr)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	/* its own group: a terminal's Ctrl-C reaches us, and we tell it */
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(KTSTR_EXIT_ERROR);
+	sigprocmask(SIG_SETMASK, &intr->saved, NULL);
+	execl("/proc/self/exe", "ktstr", "__vm", in, out, (char *)NULL);
+	log_err("launch: exec of the VM process: %s", strerror(errno));
+	_exit(KTSTR_EXIT_ERROR);
+}
+
+/* Wait for the process, passing signals on; false: it had to be killed. */
+static bool wait_child(pid_t pid, uint64_t limit_ns, struct interrupt *intr)
+{
+	uint64_t end_ns = clock_now_ns() + limit_ns;
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd fds[] = {
+		{ .fd = pidfd, .events = POLLIN },
+		{ .fd = intr->fd, .events = POLLIN },
+	};
+
+	for (;;) {
+		poll(fds, 2, 100);
+		if (pidfd < 0 ? kill(pid, 0) : fds[0].revents)
+			break;
+		if (interrupt_poll(intr))
+			kill(pid, intr->signal);
+		if (clock_now_ns() > end_ns || grace_is_over(intr)) {
+			kill(pid, SIGKILL);
+			if (pidfd >= 0)
+				close(pidfd);
+			return false;
+		}
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	return true;
+}
+
+void child_run(const char *in, const char *out, uint64_t limit_ns,
+	       struct interrupt *intr, struct launch_result *res)
+{
+	char reason[128];
+	pid_t pid = start_child(in, out, intr);
+	int status;
+	bool ended;
+
+	if (pid < 0) {
+		snprintf(reason, sizeof(reason), "fork: %s", strerror(errno));
+		finish(res, LAUNCH_ERROR, reason);
+		return;
+	}
+	ended = wait_child(pid, limit_ns, intr);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (intr->signal) {
+		finish(res, LAUNCH_INTERRUPTED, "interrupted");
+	} else if (!ended) {
+		finish(res, LAUNCH_ERROR,
+		       "the VM process outlived its deadline and was killed");
+	} else if (WIFSIGNALED(status)) {
+		snprintf(reason, sizeof(reason), "the VM process died of %s",
+			 strsignal(WTERMSIG(status)));
+		finish(res, LAUNCH_ERROR, reason);
+	} else if (WEXITSTATUS(status)) {
+		finish(res, LAUNCH_ERROR,
+		       "the VM process failed; its log says why");
+	} else {
+		finish(res, LAUNCH_OK, "");
+	}
+}
+
+struct emulated {
+	const struct launch_opts *opts;
+	struct interrupt *intr;
+	struct emu_host *host;
+};
+
+static void emulated_output(void *ctx, bool is_stderr, const void *data,
+			    size_t len)
+{
+	struct emulated *e = ctx;
+
+	if (!e->opts->quiet && write(STDERR_FILENO, data, len) < 0)
+		return;
+}
+
+static bool emulated_abort(void *ctx)
+{
+	struct emulated *e = ctx;
+
+	if (interrupt_poll(e->intr))
+		emu_job_signal(e->host, e->intr->signal);
+	return grace_is_over(e->intr);
+}
+
+static void emulated_result(const struct emu_result *r,
+			    const struct interrupt *intr,
+			    struct launch_result *res)
+{
+	char reason[400];
+
+	if (intr->signal)
+		finish(res, LAUNCH_INTERRUPTED, "interrupted");
+	else if (r->end == EMU_FAULT)
+		finish(res, LAUNCH_MACHINE_FAULT, r->reason);
+	else if (r->end == EMU_EXITED && !r->value)
+		finish(res, LAUNCH_OK, "");
+	else if (r->end == EMU_EXITED)
+		finish(res, LAUNCH_ERROR,
+		       "the VM process failed; its log says why");
+	else {
+		snprintf(reason, sizeof(reason), "the VM process %s: %s",
+			 emu_end_name(r->end), r->reason);
+		finish(res, LAUNCH_ERROR, reason);
+	}
+}
+
+void emulated_run(const struct launch_opts *opts, const char *in,
+		  const char *out, uint64_t limit_ns, struct interrupt *intr,
+		  struct launch_result *res)
+{
+	static const char *const names[] = { "plan.json", "kernel", "initrd",
+					     "btf" };
+	static const char *const argv[] = { "./ktstr", "__vm", "in", "out",
+					    NULL };
+	struct emu_file files[5] = {
+		{ .host_path = "/proc/self/exe", .path = "ktstr", .exec = true },
+	};
+	char paths[4][4096], inside[4][32], why[256] = "";
+	struct emulated e = { .opts = opts, .intr = intr };
+	struct emu_job job = {
+		.argv = argv, .files = files, .nr_files = 1, .out = "out",
+		.out_dir = out, .timeout_ns = limit_ns,
+		.output = emulated_output, .abort = emulated_abort, .ctx = &e,
+	};
+	struct emu_result r;
+	size_t i;
+	int err;
+
+	for (i = 0; i < 4; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s/%s", in, names[i]);
+		snprintf(inside[i], sizeof(inside[i]), "in/%s", names[i]);
+		if (access(paths[i], R_OK))
+			continue; /* no btf */
+		files[job.nr_files++] = (struct emu_file){
+			.host_path = paths[i], .path = inside[i],
+		};
+	}
+	err = emu_host_open(NULL, &e.host, why, sizeof(why));
+	if (err) {
+		finish(res, err == -ENOENT ? LAUNCH_SKIP : LAUNCH_ERROR, why);
+		return;
+	}
+	err = emu_job_run(e.host, &job, &r);
+	if (err)
+		finish(res, LAUNCH_ERROR, r.reason);
+	else
+		emulated_result(&r, intr, res);
+	emu_host_close(e.host);
+}

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "runner/sampler.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "vmm/vmm.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define MAX_MAP_ENTRIES 1024
+
+struct sampler {
+	struct sampler_config cfg;
+	uint64_t start_ns;	/* sample times count from here */
+	_Atomic uint32_t phase;	/* set by the session, read by the thread */
+	pthread_mutex_t lock;	/* mon: one look at a time */
+	struct monitor *mon;
+	FILE *out;		/* the thread's, until joined */
+	int stop_fd;
+	int timer_fd;
+	bool running;
+	bool write_failed;	/* said once */
+	pthread_t thread;
+	struct sampler_phase phases[KTSTR_SHM_MAX_PHASES]; /* the thread's */
+};
+
+int sampler_new(const struct sampler_config *cfg, struct sampler **out,
+		char *err_msg, size_t err_len)
+{
+	struct sampler *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->cfg = *cfg;
+	s->start_ns = clock_now_ns();
+	atomic_init(&s->phase, KTSTR_SHM_NO_PHASE);
+	pthread_mutex_init(&s->lock, NULL);
+	s->stop_fd = s->timer_fd = -1;
+	err = mon_open(vm_guest_mem(cfg->vm), cfg->info, cfg->btf, cfg->btf_len,
+		       &s->mon, err_msg, err_len);
+	if (err)
+		goto free_sampler;
+	s->out = fopen(cfg->out_path, "we");
+	if (!s->out) {
+		err = -errno;
+		snprintf(err_msg, err_len, "%s: %s", cfg->out_path,
+			 strerror(errno));
+		goto free_sampler;
+	}
+	*out = s;
+	return 0;
+
+free_sampler:
+	sampler_free(s);
+	return err;
+}
+
+void sampler_free(struct sampler *s)
+{
+	if (!s)
+		return;
+	sampler_stop(s);
+	mon_close(s->mon);
+	if (s->out)
+		fclose(s->out);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static int add_number(void *ctx, const char *name, double value, bool unstable)
+{
+	json_t *obj = ctx;
+
+	/* absent is honest; a torn number is not, and JSON has no infinity */
+	if (unstable || !isfinite(value))
+		return 0;
+	return json_object_set_new(obj, name, json_real(value)) ? -ENOMEM : 0;
+}
+
+static json_t *map_numbers_locked(struct sampler *s)
+{
+	json_t *obj = json_object();
+
+	if (obj && mon_map_numbers(s->mon, add_number, obj)) {
+		json_decref(obj);
+		return NULL;
+	}
+	return obj;
+}
+
+static json_t *cpu_array(const uint32_t *v, unsigned int n)
+{
+	json_t *a = json_array();
+	unsigned int i;
+
+	for (i = 0; a && i < n; i++)
+		json_array_append_new(a, json_integer(v[i]));
+	return a;
+}
+
+static const char *scx_state_name(enum mon_scx_state state)
+{
+	switch (state) {
+	case MON_SCX_ENABLING: return "enabling";
+	case MON_SCX_ENABLED: return "enabled";
+	case MON_SCX_DISABLING: return "disabling";
+	case MON_SCX_DISABLED: return "disabled";
+	case MON_SCX_UNKNOWN: break;
+	}
+	return NULL;
+}
+
+static json_t *events_json(const struct mon_sched *sched)
+{
+	json_t *events = json_object();
+	unsigned int i;
+
+	for (i = 0; events && i < sched->nr_events; i++)
+		json_object_set_new(events, sched->event_names[i],
+				    json_integer(sched->events[i]));
+	return events;
+}
+
+static json_t *disks_json(const struct sampler *s)
+{
+	json_t *disks = json_object();
+	struct vm_disk_stats st;
+	unsigned int i;
+
+	for (i = 0; disks && i < s->cfg.nr_disks; i++) {
+		vm_disk_stats_read(s->cfg.vm, i, &st);
+		json_object_set_new(disks, s->cfg.disk_names[i],
+			json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+				  "throttled", st.throttled_now,
+				  "reads", (json_int_t)st.reads,
+				  "writes", (json_int_t)st.writes,
+				  "read_bytes", (json_int_t)st.read_bytes,
+				  "write_bytes", (json_int_t)st.write_bytes,
+				  "stalls", (json_int_t)st.throttle_events,
+				  "throttled_ns", (json_int_t)st.throttled_ns,
+				  "errors", (json_int_t)st.io_errors));
+	}
+	return disks;
+}
+
+static void write_line(struct sampler *s, json_t *line)
+{
+	if (json_dumpf(line, s->out, JSON_COMPACT) == 0 &&
+	    fputc('\n', s->out) != EOF)
+		return;
+	if (!s->write_failed)
+		log_err("samples: %s: %s", s->cfg.out_path, strerror(errno));
+	s->write_failed = true;
+}
+
+static void account(struct sampler_phase *p, const struct mon_sched *sched,
+		    uint64_t late_ns)
+{
+	unsigned int cpu;
+
+	p->taken++;
+	if (late_ns > p->max_late_ns)
+		p->max_late_ns = late_ns;
+	if (sched->have_scx && sched->state != MON_SCX_ENABLED)
+		p->not_enabled++;
+	for (cpu = 0; cpu < sched->nr_cpus; cpu++) {
+		p->nr_running_sum[cpu] += sched->nr_running[cpu];
+		if (sched->nr_running[cpu] > p->nr_running_max[cpu])
+			p->nr_running_max[cpu] = sched->nr_running[cpu];
+		if (sched->local_dsq_depth[cpu] > p->local_dsq_max)
+			p->local_dsq_max = sched->local_dsq_depth[cpu];
+	}
+}
+
+static void sample(struct sampler *s, uint64_t due_ns)
+{
+	uint32_t phase = atomic_load_explicit(&s->phase, memory_order_relaxed);
+	struct sampler_phase *p = phase < KTSTR_SHM_MAX_PHASES ?
+		&s->phases[phase] : NULL;
+	uint64_t now_ns = clock_now_ns();
+	struct mon_sched sched;
+	json_t *numbers = NULL, *line;
+	int err;
+
+	pthread_mutex_lock(&s->lock);
+	err = mon_read_sched(s->mon, &sched);
+	if (!err)
+		numbers = map_numbers_locked(s);
+	pthread_mutex_unlock(&s->lock);
+	if (err || !numbers) {
+		if (p)
+			p->failed++;
+		return;
+	}
+	if (p)
+		account(p, &sched, now_ns - due_ns);
+	line = json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o, s:o}",
+			 "v", 1,
+			 "t_ns", (json_int_t)(now_ns - s->start_ns),
+			 "late_ns", (json_int_t)(now_ns - due_ns),
+			 "phase", p ? json_integer(phase) : json_null(),
+			 "nr_running", cpu_array(sched.nr_running, sched.nr_cpus),
+			 "scx_nr_running",
+			 cpu_array(sched.scx_nr_running, sched.nr_cpus),
+			 "state", sched.have_scx ?
+			 scx_state_name(sched.state) : NULL,
+			 "ops", *sched.ops_name ? sched.ops_name : NULL,
+			 "events", events_json(&sched),
+			 "disks", disks_json(s),
+			 "maps", numbers);
+	if (line)
+		write_line(s, line);
+	json_decref(line);
+}
+
+static void *sampler_main(void *arg)
+{
+	struct sampler *s = arg;
+	struct pollfd fds[] = {
+		{ .fd = s->stop_fd, .events = POLLIN },
+		{ .fd = s->timer_fd, .events = POLLIN },
+	};
+	uint64_t due_ns = s->start_ns, ticks;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			log_err("sampler: poll: %s", strerror(errno));
+			return NULL;
+		}
+		if (fds[0].revents)
+			return NULL;
+		if (read(s->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
+			continue;
+		/* missed ticks are not made up for: they are missing samples */
+		due_ns += ticks * s->cfg.interval_ns;
+		sample(s, due_ns);
+	}
+}
+
+int sampler_start(struct sampler *s)
+{
+	struct itimerspec its;
+	int err;
+
+	s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->stop_fd < 0)
+		return -errno;
+	s->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+				     TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->timer_fd < 0) {
+		err = -errno;
+		goto close_stop;
+	}
+	s->start_ns = clock_now_ns();
+	its.it_interval = clock_to_timespec(s->cfg.interval_ns);
+	its.it_value = clock_to_timespec(s->start_ns + s->cfg.interval_ns);
+	if (timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME, &its, NULL)) {
+		err = -errno;
+		goto close_timer;
+	}
+	err = -pthread_create(&s->thread, NULL, sampler_main, s);
+	if (err)
+		goto close_timer;
+	pthread_setname_np(s->thread, "ktstr-monitor");
+	s->running = true;
+	return 0;
+
+close_timer:
+	close(s->timer_fd);
+	s->timer_fd = -1;
+close_stop:
+	close(s->stop_fd);
+	s->stop_fd = -1;
+	return err;
+}
+
+void sampler_stop(struct sampler *s)
+{
+	uint64_t one = 1;
+
+	if (!s || !s->running)
+		return;
+	if (write(s->stop_fd, &one, sizeof(one)) < 0)
+		log_err("sampler: stop: %s", strerror(errno));
+	pthread_join(s->thread, NULL);
+	s->running = false;
+	close(s->timer_fd);
+	close(s->stop_fd);
+	if (fflush(s->out))
+		log_err("samples: %s: %s", s->cfg.out_path, strerror(errno));
+}
+
+void sampler_set_phase(struct sampler *s, uint32_t phase)
+{
+	if (s)
+		atomic_store_explicit(&s->phase, phase, memory_order_relaxed);
+}
+
+int sampler_watch(struct sampler *s, uint32_t map_id)
+{
+	int err;
+
+	pthread_mutex_lock(&s->lock);
+	err = mon_watch_map(s->mon, map_id);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+json_t *sampler_maps(struct sampler *s)
+{
+	json_t *maps;
+
+	pthread_mutex_lock(&s->lock);
+	maps = mon_read_maps(s->mon, MAX_MAP_ENTRIES);
+	pthread_mutex_unlock(&s->lock);
+	return maps;
+}
+
+json_t *sampler_map_numbers(struct sampler *s)
+{
+	json_t *numbers;
+
+	pthread_mutex_lock(&s->lock);
+	numbers = map_numbers_locked(s);
+	pthread_mutex_unlock(&s->lock);
+	return numbers;
+}
+
+int sampler_sched(struct sampler *s, struct mon_sched *sched)
+{
+	int err;
+
+	pthread_mutex_lock(&s->lock);
+	err = mon_read_sched(s->mon, sched);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+int sampler_shm(struct sampler *s, uint32_t map_id, void *buf, size_t off,
+		size_t len)
+{
+	int err;
+
+	pthread_mutex_lock(&s->lock);
+	err = mon_read_array_value(s->mon, map_id, buf, off, len);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+const struct sampler_phase *sampler_phase(const struct sampler *s,
+					  uint32_t phase)
+{
+	return s && phase < KTSTR_SHM_MAX_PHASES ? &s->phases[phase] : NULL;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The monitor's thread: looks at the running guest at a fixed interval and
+ * writes each look as one line of samples.jsonl. Used by the session.
+ */
+#ifndef KTSTR_RUNNER_SAMPLER_H
+#define KTSTR_RUNNER_SAMPLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "include/ktstr/shm.h"
+#include "monitor/monitor.h"
+
+struct sampler;
+struct vm;
+
+struct sampler_config {
+	struct vm *vm;			/* borrowed */
+	const char *const *disk_names;	/* borrowed, nr_disks of them */
+	unsigned int nr_disks;
+	const struct mon_guest_info *info;
+	const void *btf;
+	size_t btf_len;
+	uint64_t interval_ns;
+	const char *out_path;		/* samples.jsonl */
+};
+
+/* What the samples of one phase add up to. */
+struct sampler_phase {
+	uint64_t taken, failed;
+	uint64_t nr_running_sum[MON_MAX_CPUS];
+	uint32_t nr_running_max[MON_MAX_CPUS];
+	uint32_t local_dsq_max;
+	uint64_t not_enabled;	/* samples that saw no enabled scheduler */
+	uint64_t max_late_ns;
+};
+
+/**
+ * sampler_new() - open a monitor on the guest; no thread yet
+ *
+ * Return: 0; what mon_open() returns; -errno for the output file. One line in
+ * @err_msg.
+ */
+int sampler_new(const struct sampler_config *cfg, struct sampler **s,
+		char *err_msg, size_t err_len);
+
+/** sampler_start() - begin to sample. 0 or -errno. */
+int sampler_start(struct sampler *s);
+
+/** sampler_stop() - end the thread and join it; NULL and twice are fine. */
+void sampler_stop(struct sampler *s);
+void sampler_free(struct sampler *s);
+
+/** sampler_set_phase() - samples count for it from now on; any thread */
+void sampler_set_phase(struct sampler *s, uint32_t phase);
+
+/** sampler_watch() - read this map with every sample; see mon_watch_map() */
+int sampler_watch(struct sampler *s, uint32_t map_id);
+
+/*
+ * One look from the session's thread, between two samples. New references,
+ * NULL when out of memory or unreadable.
+ */
+json_t *sampler_maps(struct sampler *s);
+json_t *sampler_map_numbers(struct sampler *s);
+
+/** sampler_sched() - as mon_read_sched() */
+int sampler_sched(struct sampler *s, struct mon_sched *sched);
+
+/** sampler_shm() - bytes of the shared region; see mon_read_array_value() */
+int sampler_shm(struct sampler *s, uint32_t map_id, void *buf, size_t off,
+		size_t len);
+
+/** sampler_phase() - the sums of one phase; after sampler_stop() */
+const struct sampler_phase *sampler_phase(const struct sampler *s,
+					  uint32_t phase);
+
+#endif

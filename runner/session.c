@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* `ktstr __vm IN OUT`: one VM from the prepared folder to the facts. */
+#include "runner/session.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/path.h"
+#include "runner/cmd.h"
+#include "runner/sampler.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define BTF_MAX (64u << 20)
+#define SHM_MAX (256u << 20)
+
+/* After Ctrl-C the agent gets this long to hand over what it has. */
+#define INTERRUPT_GRACE_NS (2 * NSEC_PER_SEC)
+
+/*
+ * The kernel's command line. quiet: every console byte is an exit; reboot=k
+ * with panic=-1: a panic ends the VM at once, through the keyboard
+ * controller's port that the monitor watches.
+ */
+#define CMDLINE_BASE \
+	"console=ttyS0 quiet loglevel=4 panic=-1 reboot=k rdinit=/init " \
+	"psi=1 cgroup_no_v1=all random.trust_cpu=on 8250.nr_uarts=1"
+
+static json_t *plan_get(const struct session *s, const char *group,
+			const char *key)
+{
+	return json_object_get(json_object_get(s->plan, group), key);
+}
+
+static struct disk_mark *mark_disks(const struct session *s)
+{
+	struct disk_mark *marks = calloc(s->nr_disks ? s->nr_disks : 1,
+					 sizeof(*marks));
+	unsigned int i;
+
+	for (i = 0; marks && i < s->nr_disks; i++) {
+		vm_disk_hist_read(s->vm, i, VM_DISK_HIST_QUEUE,
+				  &marks[i].queue);
+		vm_disk_hist_read(s->vm, i, VM_DISK_HIST_SERVICE,
+				  &marks[i].service);
+		vm_disk_hist_read(s->vm, i, VM_DISK_HIST_LATENESS,
+				  &marks[i].lateness);
+		vm_disk_stats_read(s->vm, i, &marks[i].stats);
+	}
+	return marks;
+}
+
+static int disk_by_name(const struct session *s, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; name && i < s->nr_disks; i++)
+		if (!strcmp(s->disk_names[i], name))
+			return i;
+	return -1;
+}
+
+static void override(uint64_t *rate, json_t *value)
+{
+	if (json_is_integer(value) && json_integer_value(value) >= 0)
+		*rate = json_integer_value(value);
+}
+
+/* Steps that the host carries out, in order, before the phase begins. */
+static void run_steps(struct session *s, json_t *steps)
+{
+	json_t *step, *args;
+	size_t i;
+
+	json_array_foreach(steps, i, step) {
+		int disk;
+
+		args = json_object_get(step, "set_throttle");
+		disk = disk_by_name(s, json_string_value(
+			json_object_get(args, "disk")));
+		if (disk < 0)
+			continue; /* the agent's step */
+		override(&s->throttle[disk].iops,
+			 json_object_get(args, "iops"));
+		override(&s->throttle[disk].bps, json_object_get(args, "bps"));
+		override(&s->throttle[disk].burst_ns,
+			 json_object_get(args, "burst_ns"));
+		vm_disk_set_throttle(s->vm, disk, &s->throttle[disk]);
+	}
+}
+
+void session_phase_begin(struct session *s, uint32_t index)
+{
+	struct phase_record *p = &s->phases[index];
+	json_t *phase = json_array_get(json_object_get(s->plan, "phases"),
+				       index);
+
+	run_steps(s, json_object_get(phase, "do"));
+	memcpy(p->asked, s->throttle, sizeof(p->asked));
+	if (s->sampler) {
+		p->numbers_start = sampler_map_numbers(s->sampler);
+		p->have_sched_start =
+			!sampler_sched(s->sampler, &p->sched_start);
+	}
+	sampler_set_phase(s->sampler, index);
+	p->begun = true;
+	p->disks_start = mark_disks(s);
+	p->host_start_ns = clock_now_ns();
+}
+
+void session_phase_end(struct session *s, uint32_t index)
+{
+	struct phase_record *p = &s->phases[index];
+	json_t *maps;
+
+	p->host_end_ns = clock_now_ns();
+	p->disks_end = mark_disks(s);
+	p->ended = true;
+	sampler_set_phase(s->sampler, KTSTR_SHM_NO_PHASE);
+	if (!s->sampler)
+		return;
+	p->numbers_end = sampler_map_numbers(s->sampler);
+	p->have_sched_end = !sampler_sched(s->sampler, &p->sched_end);
+	maps = sampler_maps(s->sampler);
+	if (maps) {
+		json_decref(s->maps);
+		s->maps = maps;
+	}
+	session_read_shm(s);
+	if (s->shm) {
+		const struct ktstr_shm_hdr *hdr = (void *)s->shm;
+
+		p->workers = calloc(s->nr_workers, sizeof(*p->workers));
+		if (p->workers)
+			memcpy(p->workers, s->shm + hdr->workers_off,
+			       s->nr_workers * sizeof(*p->workers));
+	}
+}
+
+/* Is the header one that this plan's agent would have written? */
+static bool shm_header_ok(const struct session *s,
+			  const struct ktstr_shm_hdr *hdr)
+{
+	uint64_t workers_end, cells_end;
+
+	if (hdr->magic != KTSTR_SHM_MAGIC ||
+	    hdr->version != KTSTR_SHM_VERSION ||
+	    hdr->nr_workers != s->nr_workers ||
+	    hdr->nr_phases != s->nr_phases ||
+	    hdr->cell_bytes != sizeof(struct ktstr_cell) ||
+	    hdr->total_bytes > SHM_MAX ||
+	    hdr->workers_off % 8 || hdr->cells_off % 8 ||
+	    hdr->workers_off < sizeof(*hdr))
+		return false;
+	workers_end = hdr->workers_off +
+		(uint64_t)hdr->nr_workers * sizeof(struct ktstr_worker);
+	cells_end = hdr->cells_off + (uint64_t)hdr->nr_workers *
+		hdr->nr_phases * sizeof(struct ktstr_cell);
+	return workers_end <= hdr->cells_off && cells_end <= hdr->total_bytes;
+}
+
+void session_read_shm(struct session *s)
+{
+	struct ktstr_shm_hdr hdr;
+	uint8_t *copy;
+	int err;
+
+	if (!s->sampler || !s->shm_map_id)
+		return;
+	err = sampler_shm(s->sampler, s->shm_map_id, &hdr, 0, sizeof(hdr));
+	if (!err && !shm_header_ok(s, &hdr))
+		err = -EPROTO;
+	if (err) {
+		log_warn("session: shared region: %s", strerror(-err));
+		return;
+	}
+	copy = malloc(hdr.total_bytes);
+	if (!copy)
+		return;
+	err = sampler_shm(s->sampler, s->shm_map_id, copy, 0, hdr.total_bytes);
+	/* the guest may have changed it since: the checked one counts */
+	memcpy(copy, &hdr, sizeof(hdr));
+	if (err) {
+		log_warn("session: shared region, %u bytes: %s",
+			 hdr.total_bytes, strerror(-err));
+		free(copy);
+		return;
+	}
+	free(s->shm);
+	s->shm = copy;
+	s->shm_bytes = hdr.total_bytes;
+}
+
+static uint64_t hex_member(json_t *obj, const char *key)
+{
+	const char *text = json_string_value(json_object_get(obj, key));
+
+	return text ? strtoull(text, NULL, 16) : 0;
+}
+
+void session_open_sampler(struct session *s)
+{
+	json_t *symbols = json_object_get(s->hello, "symbols");
+	struct mon_guest_info info = {
+		.kernel_code_phys = hex_member(s->hello, "kernel_code_phys"),
+		.levels = json_integer_value(json_object_get(s->hello,
+							     "levels")),
+		.nr_cpus = json_integer_value(plan_get(s, "vm", "cpus")),
+	};
+	struct sampler_config cfg = {
+		.vm = s->vm,
+		.disk_names = s->disk_names,
+		.nr_disks = s->nr_disks,
+		.info = &info,
+		.btf = s->btf,
+		.btf_len = s->btf_len,
+		.interval_ns = json_integer_value(plan_get(s, "telemetry",
+							   "interval_ns")),
+	};
+	char why[256] = "";
+	char *path;
+	int err, i;
+
+	if (!s->btf || !cfg.interval_ns) {
+		log_warn("monitor: no BTF of the guest kernel: nothing is read");
+		return;
+	}
+	for (i = 0; i < MON_SYM_NR; i++)
+		info.sym[i] = hex_member(symbols, mon_symbol_names[i]);
+	path = path_join(s->out_dir, "samples.jsonl");
+	if (!path)
+		return;
+	cfg.out_path = path;
+	err = sampler_new(&cfg, &s->sampler, why, sizeof(why));
+	free(path);
+	if (!err) {
+		err = sampler_start(s->sampler);
+		if (!err)
+			return;
+		sampler_free(s->sampler);
+	}
+	s->sampler = NULL;
+	log_err("monitor: %s", *why ? why : strerror(-err));
+}
+
+static bool wanted(const struct session *s, const char *name)
+{
+	json_t *globs = plan_get(s, "telemetry", "maps"), *glob;
+	size_t i;
+
+	json_array_foreach(globs, i, glob)
+		if (!fnmatch(json_string_value(glob), name, 0))
+			return true;
+	return false;
+}
+
+void session_watch_maps(struct session *s, json_t *maps)
+{
+	json_t *map;
+	size_t i;
+	int err;
+
+	json_array_foreach(maps, i, map) {
+		const char *name =
+			json_string_value(json_object_get(map, "name"));
+		uint32_t id = json_integer_value(json_object_get(map, "id"));
+
+		if (!s->sampler || !name || !wanted(s, name))
+			continue;
+		err = sampler_watch(s->sampler, id);
+		if (err)
+			log_warn("monitor: map %s, id %u: %s", name, id,
+				 strerror(-err));
+	}
+}
+
+static void on_console(void *ctx, const char *data, size_t len)
+{
+	struct session *s = ctx;
+
+	console_log_add(&s->console, data, len);
+}
+
+static void on_port(void *ctx, const void *data, size_t len)
+{
+	session_on_bytes(ctx, data, len);
+}
+
+/* The overrun timer, and the grace after an interrupt. */
+static void on_timer(void *ctx, uint32_t events)
+{
+	struct session *s = ctx;
+	uint64_t ticks;
+
+	if (read(s->timer_fd, &ticks, sizeof(ticks)) < 0)
+		return;
+	vm_stop(s->vm, s->signal ? SESSION_STOP_INTERRUPT :
+		SESSION_STOP_OVERRUN);
+}
+
+static void on_signal(void *ctx, uint32_t events)
+{
+	struct itimerspec its = {
+		.it_value = clock_to_timespec(INTERRUPT_GRACE_NS),
+	};
+	struct signalfd_siginfo si;
+	struct session *s = ctx;
+
+	if (read(s->signal_fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	if (s->signal || s->stage < SESSION_HELLO) {
+		s->signal = si.ssi_signo;
+		vm_stop(s->vm, SESSION_STOP_INTERRUPT);
+		return;
+	}
+	s->signal = si.ssi_signo;
+	session_send(s, KTSTR_MSG_STOP,
+		     json_pack("{s:s}", "reason", "interrupted"));
+	if (timerfd_settime(s->timer_fd, 0, &its, NULL))
+		vm_stop(s->vm, SESSION_STOP_INTERRUPT);
+}
+
+static void on_started(void *ctx)
+{
+	struct session *s = ctx;
+	int err = vm_loop_add_fd(s->vm, s->signal_fd, EPOLLIN, on_signal, s);
+
+	if (!err)
+		err = vm_loop_add_fd(s->vm, s->timer_fd, EPOLLIN, on_timer, s);
+	if (err)
+		log_err("session: main loop: %s", strerror(-err));
+}
+
+static const struct vm_ops vm_ops = {
+	.console = on_console,
+	.port = on_port,
+	.started = on_started,
+};
+
+static struct vm_throttle throttle_of(json_t *t)
+{
+	struct vm_throttle out = { 0 };
+
+	override(&out.iops, json_object_get(t, "iops"));
+	override(&out.bps, json_object_get(t, "bps"));
+	override(&out.burst_ns, json_object_get(t, "burst_ns"));
+	return out;
+}
+
+static unsigned int uint_of(json_t *obj, const char *key)
+{
+	return json_integer_value(json_object_get(obj, key));
+}
+
+static int disks_of_plan(struct session *s, struct vm_disk_config *disks)
+{
+	json_t *list = json_object_get(s->plan, "disks"), *d;
+	size_t i;
+
+	if (json_array_size(list) > SESSION_MAX_DISKS)
+		return -E2BIG;
+	json_array_foreach(list, i, d) {
+		s->disk_names[i] =
+			json_string_value(json_object_get(d, "name"));
+		s->throttle[i] = throttle_of(json_object_get(d, "throttle"));
+		disks[i] = (struct vm_disk_config){
+			.name = s->disk_names[i],
+			.size_bytes = json_integer_value(
+				json_object_get(d, "size_bytes")),
+			.read_only = json_is_true(
+				json_object_get(d, "read_only")),
+			.throttle = s->throttle[i],
+		};
+		if (!disks[i].name)
+			return -EINVAL;
+	}
+	s->nr_disks = json_array_size(list);
+	return 0;
+}
+
+static void count_workers(struct session *s)
+{
+	json_t *w;
+	size_t i;
+
+	json_array_foreach(json_object_get(s->plan, "workloads"), i, w)
+		s->nr_workers += uint_of(w, "workers");
+	s->nr_phases = json_array_size(json_object_get(s->plan, "phases"));
+}
+
+static char *cmdline_of(const struct session *s)
+{
+	const char *extra = json_string_value(plan_get(s, "vm",
+						       "cmdline_extra"));
+	char *cmdline;
+
+	if (asprintf(&cmdline, "%s%s%s", CMDLINE_BASE,
+		     extra && *extra ? " " : "", extra ? extra : "") < 0)
+		return NULL;
+	return cmdline;
+}
+
+/* Build the VM that the plan describes and run it to its end. */
+static int run_vm(struct session *s)
+{
+	json_t *topo = plan_get(s, "vm", "topology");
+	struct vm_disk_config disks[SESSION_MAX_DISKS];
+	struct vm_config cfg = {
+		.topology = {
+			.packages = uint_of(topo, "packages"),
+			.nodes = uint_of(topo, "nodes"),
+			.llcs = uint_of(topo, "llcs"),
+			.cores_per_llc = uint_of(topo, "cores_per_llc"),
+			.threads_per_core = uint_of(topo, "threads_per_core"),
+		},
+		.memory_bytes = json_integer_value(plan_get(s, "vm",
+							    "memory_bytes")),
+		.deadline_ns = json_integer_value(plan_get(s, "vm",
+							   "deadline_ns")),
+		.disks = disks,
+	};
+	char why[256] = "";
+	char *kernel = path_join(s->in_dir, "kernel");
+	char *initrd = path_join(s->in_dir, "initrd");
+	char *cmdline = cmdline_of(s);
+	int err = -ENOMEM;
+
+	if (!kernel || !initrd || !cmdline)
+		goto out;
+	err = disks_of_plan(s, disks);
+	if (err)
+		goto out;
+	cfg.nr_disks = s->nr_disks;
+	cfg.kernel_path = kernel;
+	cfg.initrd_path = initrd;
+	cfg.cmdline = cmdline;
+	s->start_ns = clock_now_ns();
+	err = vm_new(&cfg, &vm_ops, s, &s->vm, why, sizeof(why));
+	if (err) {
+		log_err("vm: %s", *why ? why : strerror(-err));
+		goto out;
+	}
+	err = vm_run(s->vm, &s->end);
+	if (err)
+		log_err("vm: threads: %s", strerror(-err));
+	s->end_ns = clock_now_ns();
+out:
+	free(kernel);
+	free(initrd);
+	free(cmdline);
+	return err;
+}
+
+static int write_facts(struct session *s)
+{
+	json_t *facts = session_facts(s);
+	char *text = facts ? json_dumps(facts, JSON_INDENT(1)) : NULL;
+	char *path = path_join(s->out_dir, "facts.json");
+	int err = text && path ? path_write_file(path, text, strlen(text)) :
+		-ENOMEM;
+
+	if (err)
+		log_err("session: facts.json: %s", strerror(-err));
+	free(path);
+	free(text);
+	json_decref(facts);
+	return err;
+}
+
+static int open_inputs(struct session *s)
+{
+	json_error_t jerr;
+	char *path;
+	int err;
+
+	path = path_join(s->in_dir, "plan.json");
+	s->plan = path ? json_load_file(path, 0, &jerr) : NULL;
+	if (!s->plan) {
+		log_err("session: %s:%d: %s", path, jerr.line, jerr.text);
+		free(path);
+		return -EINVAL;
+	}
+	free(path);
+	count_workers(s);
+	if (!s->nr_phases || s->nr_phases > SESSION_MAX_PHASES) {
+		log_err("session: plan has %u phases", s->nr_phases);
+		return -EINVAL;
+	}
+	path = path_join(s->in_dir, "btf");
+	err = path ? path_read_file(path, BTF_MAX, &s->btf, &s->btf_len) :
+		-ENOMEM;
+	free(path);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int open_outputs(struct session *s)
+{
+	char *console = path_join(s->out_dir, "console.log");
+	char *agent = path_join(s->out_dir, "agent.log");
+	int err = console && agent ? console_log_open(&s->console, console) :
+		-ENOMEM;
+
+	if (!err) {
+		s->agent_log = fopen(agent, "we");
+		if (!s->agent_log)
+			err = -errno;
+	}
+	if (err)
+		log_err("session: %s: %s", s->out_dir, strerror(-err));
+	free(console);
+	free(agent);
+	return err;
+}
+
+static int open_fds(struct session *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	/* before any thread: they inherit it */
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+				     TFD_CLOEXEC | TFD_NONBLOCK);
+	return s->signal_fd < 0 || s->timer_fd < 0 ? -errno : 0;
+}
+
+static void session_close(struct session *s)
+{
+	unsigned int i;
+
+	sampler_free(s->sampler);
+	vm_free(s->vm);
+	for (i = 0; i < SESSION_MAX_PHASES; i++) {
+		struct phase_record *p = &s->phases[i];
+
+		free(p->disks_start);
+		free(p->disks_end);
+		free(p->workers);
+		json_decref(p->numbers_start);
+		json_decref(p->numbers_end);
+		json_decref(p->end_msg);
+	}
+	frame_reader_fini(&s->reader);
+	console_log_close(&s->console);
+	if (s->agent_log)
+		fclose(s->agent_log);
+	if (s->signal_fd >= 0)
+		close(s->signal_fd);
+	if (s->timer_fd >= 0)
+		close(s->timer_fd);
+	json_decref(s->hello);
+	json_decref(s->topology);
+	json_decref(s->fatal);
+	json_decref(s->done);
+	json_decref(s->sched);
+	json_decref(s->kmsg_problems);
+	json_decref(s->maps);
+	json_decref(s->plan);
+	free(s->shm);
+	free(s->btf);
+}
+
+int cmd_vm(int argc, char **argv)
+{
+	struct session *s;
+	int err;
+
+	if (argc != 3) {
+		log_err("usage: ktstr __vm IN OUT (ktstr run starts it)");
+		return KTSTR_EXIT_USAGE;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return KTSTR_EXIT_ERROR;
+	s->in_dir = argv[1];
+	s->out_dir = argv[2];
+	s->signal_fd = s->timer_fd = -1;
+	s->phase = KTSTR_SHM_NO_PHASE;
+	s->kmsg_problems = json_array();
+	frame_reader_init(&s->reader);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	err = open_fds(s);
+	if (!err)
+		err = open_inputs(s);
+	if (!err)
+		err = open_outputs(s);
+	if (!err)
+		err = run_vm(s);
+	if (!err) {
+		/* whatever ended it: guest memory is still there */
+		session_read_shm(s);
+		if (s->sampler && !s->maps)
+			s->maps = sampler_maps(s->sampler);
+		sampler_stop(s->sampler);
+		err = write_facts(s);
+	}
+	session_close(s);
+	free(s);
+	return err ? KTSTR_EXIT_ERROR : KTSTR_EXIT_PASS;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The process that holds one VM: `ktstr __vm IN OUT`. It runs the VM, speaks
+ * with the agent, and writes what was seen to OUT; it does not judge.
+ * docs/internals/session.md has the formats. Private to the session_*.c files.
+ */
+#ifndef KTSTR_RUNNER_SESSION_H
+#define KTSTR_RUNNER_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "include/ktstr/shm.h"
+#include "lib/frame.h"
+#include "monitor/monitor.h"
+#include "runner/console_log.h"
+#include "runner/facts_disk.h"
+#include "vmm/vmm.h"
+
+#define SESSION_MAX_DISKS VM_MAX_DISKS
+#define SESSION_MAX_PHASES KTSTR_SHM_MAX_PHASES
+
+/* vm_stop() reasons; the end of a run that the session itself decided. */
+enum session_stop {
+	SESSION_STOP_DONE = 1,	/* the agent said DONE */
+	SESSION_STOP_INTERRUPT,	/* SIGINT, SIGTERM */
+	SESSION_STOP_OVERRUN,	/* a phase took far longer than asked */
+	SESSION_STOP_PROTOCOL,	/* the agent's stream broke */
+};
+
+/* How far the agent got; names the place when a run ends early. */
+enum session_stage {
+	SESSION_BOOT,
+	SESSION_HELLO,
+	SESSION_SCHEDULER,	/* attached, or there is none to attach */
+	SESSION_READY,
+	SESSION_PHASES,
+	SESSION_DONE,
+};
+
+/* What is known of one phase. */
+struct phase_record {
+	bool begun, ended;
+	uint64_t host_start_ns, host_end_ns;
+	uint64_t guest_start_ns, guest_end_ns;
+	struct disk_mark *disks_start, *disks_end; /* owned, one per disk */
+	struct vm_throttle asked[SESSION_MAX_DISKS];
+	json_t *numbers_start, *numbers_end;	/* map numbers; may be NULL */
+	struct mon_sched sched_start, sched_end;
+	bool have_sched_start, have_sched_end;
+	json_t *end_msg;	/* PHASE_END as sent */
+	struct ktstr_worker *workers; /* copied at the phase's end */
+};
+
+struct session {
+	/* input */
+	json_t *plan;
+	const char *in_dir, *out_dir;
+	unsigned int nr_phases, nr_disks, nr_workers;
+	const char *disk_names[SESSION_MAX_DISKS];	/* in the plan */
+	struct vm_throttle throttle[SESSION_MAX_DISKS];	/* in force now */
+	char *btf;
+	size_t btf_len;
+
+	/* the machine */
+	struct vm *vm;
+	struct sampler *sampler;	/* NULL until HELLO was good */
+	struct console_log console;
+	FILE *agent_log;
+	uint64_t agent_log_bytes;
+	int signal_fd, timer_fd;
+	int signal;			/* the one that interrupted us, or 0 */
+
+	/* the agent's stream */
+	struct frame_reader reader;
+	uint32_t tx_seq;
+	enum session_stage stage;
+	uint32_t phase;			/* current, or KTSTR_SHM_NO_PHASE */
+	char protocol_error[128];
+	uint64_t ignored_msgs;
+	json_t *hello, *topology, *fatal, *done;
+	json_t *sched;			/* SCHED messages merged */
+	json_t *kmsg_problems;		/* array of lines */
+	uint32_t shm_map_id;
+
+	/* results */
+	uint64_t start_ns, hello_ns, ready_ns, end_ns;
+	struct phase_record phases[SESSION_MAX_PHASES];
+	json_t *maps;			/* last good look */
+	uint8_t *shm;			/* private copy; NULL if unread */
+	size_t shm_bytes;
+	struct vm_end end;
+};
+
+/* session_agent.c: the agent's messages */
+
+/** session_on_bytes() - bytes from the port, hostile; main loop */
+void session_on_bytes(struct session *s, const void *data, size_t len);
+
+/** session_send() - a message to the agent. 0 or -errno, logged. */
+int session_send(struct session *s, enum ktstr_msg type, json_t *body);
+
+/* session.c: what the messages lead to */
+
+/** session_phase_begin() - host's side of a phase, before GO */
+void session_phase_begin(struct session *s, uint32_t index);
+/** session_phase_end() - look at everything while it is fresh */
+void session_phase_end(struct session *s, uint32_t index);
+/** session_open_sampler() - the kernel said where things are */
+void session_open_sampler(struct session *s);
+/** session_watch_maps() - those of the scheduler that telemetry.maps names */
+void session_watch_maps(struct session *s, json_t *maps);
+/** session_read_shm() - copy the shared region; keeps the old copy on error */
+void session_read_shm(struct session *s);
+
+/* session_facts.c */
+
+/** session_facts() - all of it as facts.json. New reference or NULL. */
+json_t *session_facts(struct session *s);
+
+#endif
