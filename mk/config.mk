@@ -24,6 +24,9 @@ WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes \
 CXXWARN := -Wall -Wextra -Werror -Wno-unused-parameter
 ifneq ($(findstring clang,$(CC)),)
 WARN += -Wno-gnu-variable-sized-type-not-at-end
+else
+# Messages may be cut; where a cut path matters the code compares lengths.
+WARN += -Wno-format-truncation
 endif
 CPPFLAGS += -I. -Iinclude -D_GNU_SOURCE $(LIBBPF_CFLAGS)
 CFLAGS   ?= -O2 -g
@@ -40,5 +43,5 @@ STATIC := -static
 endif
 
 # What the host side links; all of it exists as a static library.
-HOST_LIBS := $(LIBBPF_LIBS) -ljansson -lzstd -llzma -llz4 -lz -lpthread -lm
+HOST_LIBS := $(LIBBPF_LIBS) -ljansson -lmd -lzstd -llzma -llz4 -lz -lpthread -lm
 AGENT_LIBS := $(LIBBPF_LIBS) -ljansson -lz -lpthread
