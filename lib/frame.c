@@ -111,3 +111,23 @@ int frame_reader_next(struct frame_reader *r, struct frame *f)
 	r->frames++;
 	return 1;
 }
+
+/* A frame handed out before is dropped first, so a hunt always moves on. */
+bool frame_reader_hunt(struct frame_reader *r, uint16_t type)
+{
+	size_t pos;
+
+	discard_consumed(r);
+	for (pos = 0; r->len - pos >= sizeof(struct ktstr_frame_hdr); pos++) {
+		struct ktstr_frame_hdr hdr;
+
+		memcpy(&hdr, r->buf + pos, sizeof(hdr));
+		if (check_hdr(&hdr, hdr.seq) || hdr.type != type)
+			continue;
+		r->next_seq = hdr.seq;
+		break;
+	}
+	r->consumed = pos;
+	discard_consumed(r);
+	return r->len >= sizeof(struct ktstr_frame_hdr);
+}

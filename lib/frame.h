@@ -3,6 +3,7 @@
 #ifndef KTSTR_LIB_FRAME_H
 #define KTSTR_LIB_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,5 +57,16 @@ int frame_reader_feed(struct frame_reader *r, const void *data, size_t len);
  * broken (magic, version, length, checksum, sequence): it stays broken.
  */
 int frame_reader_next(struct frame_reader *r, struct frame *f);
+
+/**
+ * frame_reader_hunt() - skip to the next sound header of @type
+ *
+ * For a stream whose beginning, or sequence, is not known: bytes before the
+ * header are dropped, and its sequence number becomes the one expected. What
+ * could be the beginning of a header is kept.
+ *
+ * Return: true if frame_reader_next() will look at such a header.
+ */
+bool frame_reader_hunt(struct frame_reader *r, uint16_t type);
 
 #endif
