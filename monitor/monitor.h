@@ -81,15 +81,16 @@ enum mon_scx_state {	/* the kernel's enum scx_enable_state, by BTF name */
 };
 
 #define MON_MAX_EVENTS 64
+#define MON_NO_VALUE UINT32_MAX	/* this kernel has no such member */
 
 /* One look at run queues and sched_ext. */
 struct mon_sched {
 	unsigned int nr_cpus;
 	uint32_t nr_running[MON_MAX_CPUS];
-	uint32_t scx_nr_running[MON_MAX_CPUS];
+	uint32_t scx_nr_running[MON_MAX_CPUS];	/* or MON_NO_VALUE */
 	uint64_t rq_clock[MON_MAX_CPUS];	/* ns, guest sched_clock */
 	bool idle[MON_MAX_CPUS];		/* rq->curr == rq->idle */
-	uint32_t local_dsq_depth[MON_MAX_CPUS];
+	uint32_t local_dsq_depth[MON_MAX_CPUS];	/* or MON_NO_VALUE */
 	bool have_scx;		/* the kernel has sched_ext, and it was read */
 	enum mon_scx_state state;
 	char ops_name[128];	/* "" without a scheduler */

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "monitor/kbtf.h"
+
+#include "monitor/btf_type.h"
+
+#include <bpf/btf.h>
+
+#include <errno.h>
+#include <string.h>
+
+#define MAX_PATHS 2
+#define MAX_MEMBER_NAME 64
+#define MAX_ANON_DEPTH 8
+#define MAX_MEMBERS 65536	/* visited to find one field */
+
+enum kfield_kind {
+	K_WORD,		/* integer, enum, pointer: 1, 2, 4 or 8 bytes */
+	K_BYTES,	/* anything with a size */
+	K_START,	/* only where it starts counts (flexible arrays) */
+};
+
+/*
+ * "struct.member.member": members of anonymous structs and unions are found
+ * as C finds them. The first path that this kernel has is taken, so the
+ * newest release comes first.
+ */
+static const struct kfield_spec {
+	enum kfield_kind kind;
+	const char *paths[MAX_PATHS];
+} kfield_specs[KF_NR] = {
+	[KF_RQ_NR_RUNNING] = { K_WORD, { "rq.nr_running" } },
+	[KF_RQ_CLOCK] = { K_WORD, { "rq.clock" } },
+	[KF_RQ_CURR] = { K_WORD, { "rq.curr" } },
+	[KF_RQ_IDLE] = { K_WORD, { "rq.idle" } },
+	[KF_RQ_CPU] = { K_WORD, { "rq.cpu" } },
+	[KF_RQ_SCX_NR_RUNNING] = { K_WORD, { "rq.scx.nr_running" } },
+	[KF_RQ_SCX_LOCAL_DSQ_NR] = { K_WORD, { "rq.scx.local_dsq.nr" } },
+
+	[KF_SCX_OPS_NAME] = { K_BYTES, { "scx_sched.ops.name" } },
+	[KF_SCX_EXIT_KIND] = { K_WORD, { "scx_sched.exit_kind.counter",
+					 "scx_sched.exit_kind" } },
+	[KF_SCX_BYPASS_DEPTH] = { K_WORD, { "scx_sched.bypass_depth" } },
+	/* 6.16 had a per-CPU scx_event_stats of its own */
+	[KF_SCX_PCPU] = { K_WORD, { "scx_sched.pcpu",
+				    "scx_sched.event_stats_cpu" } },
+	[KF_SCX_PCPU_EVENTS] = { K_BYTES, { "scx_sched_pcpu.event_stats",
+					    "scx_event_stats" } },
+
+	[KF_IDR_HEAD] = { K_WORD, { "idr.idr_rt.xa_head" } },
+	[KF_IDR_BASE] = { K_WORD, { "idr.idr_base" } },
+	[KF_XA_NODE_SHIFT] = { K_WORD, { "xa_node.shift" } },
+	[KF_XA_NODE_SLOTS] = { K_BYTES, { "xa_node.slots" } },
+
+	[KF_MAP_TYPE] = { K_WORD, { "bpf_map.map_type" } },
+	[KF_MAP_KEY_SIZE] = { K_WORD, { "bpf_map.key_size" } },
+	[KF_MAP_VALUE_SIZE] = { K_WORD, { "bpf_map.value_size" } },
+	[KF_MAP_MAX_ENTRIES] = { K_WORD, { "bpf_map.max_entries" } },
+	[KF_MAP_ID] = { K_WORD, { "bpf_map.id" } },
+	[KF_MAP_NAME] = { K_BYTES, { "bpf_map.name" } },
+	[KF_MAP_BTF] = { K_WORD, { "bpf_map.btf" } },
+	[KF_MAP_BTF_KEY] = { K_WORD, { "bpf_map.btf_key_type_id" } },
+	[KF_MAP_BTF_VALUE] = { K_WORD, { "bpf_map.btf_value_type_id" } },
+
+	[KF_ARRAY_MAP] = { K_START, { "bpf_array.map" } },
+	[KF_ARRAY_ELEM_SIZE] = { K_WORD, { "bpf_array.elem_size" } },
+	[KF_ARRAY_INDEX_MASK] = { K_WORD, { "bpf_array.index_mask" } },
+	[KF_ARRAY_VALUE] = { K_START, { "bpf_array.value" } },
+	[KF_ARRAY_PPTRS] = { K_START, { "bpf_array.pptrs" } },
+
+	[KF_BTF_DATA] = { K_WORD, { "btf.data" } },
+	[KF_BTF_DATA_SIZE] = { K_WORD, { "btf.data_size" } },
+	[KF_BTF_ID] = { K_WORD, { "btf.id" } },
+	[KF_BTF_BASE] = { K_WORD, { "btf.base_btf" } },
+};
+
+const char *kfield_name(enum kfield_id id)
+{
+	return kfield_specs[id].paths[0];
+}
+
+/*
+ * The member @name of struct or union @type_id, looked for in its anonymous
+ * members too. Bit-fields do not count: nothing here is one.
+ */
+static bool find_member(const struct btf *btf, uint32_t type_id,
+			const char *name, unsigned int depth,
+			unsigned int *budget, uint32_t *off,
+			uint32_t *member_type)
+{
+	const struct btf_type *t = btf_type_skip(btf, type_id, NULL);
+	const struct btf_member *m;
+	unsigned int i;
+
+	if (!t || !btf_is_composite(t) || depth > MAX_ANON_DEPTH)
+		return false;
+
+	m = btf_members(t);
+	for (i = 0; i < btf_vlen(t) && *budget; i++, m++) {
+		const char *n = btf__name_by_offset(btf, m->name_off);
+		uint32_t bits = btf_member_bit_offset(t, i);
+
+		--*budget;
+		if (bits % 8 || btf_member_bitfield_size(t, i))
+			continue;
+		if (n && *n) {
+			if (strcmp(n, name))
+				continue;
+			*off += bits / 8;
+			*member_type = m->type;
+			return true;
+		}
+		if (find_member(btf, m->type, name, depth + 1, budget, off,
+				member_type)) {
+			*off += bits / 8;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Cut the next dotted word off @path. */
+static const char *next_word(const char *path, char word[MAX_MEMBER_NAME])
+{
+	size_t len = strcspn(path, ".");
+
+	if (len >= MAX_MEMBER_NAME)
+		len = MAX_MEMBER_NAME - 1;
+	memcpy(word, path, len);
+	word[len] = '\0';
+	path += len;
+	return *path == '.' ? path + 1 : path;
+}
+
+static bool resolve(const struct btf *btf, const char *path, uint32_t *off,
+		    uint32_t *type_id)
+{
+	unsigned int budget = MAX_MEMBERS;
+	char word[MAX_MEMBER_NAME];
+	int id;
+
+	path = next_word(path, word);
+	id = btf__find_by_name_kind(btf, word, BTF_KIND_STRUCT);
+	if (id < 0)
+		return false;
+
+	*off = 0;
+	*type_id = id;
+	while (*path) {
+		path = next_word(path, word);
+		if (!find_member(btf, *type_id, word, 0, &budget, off,
+				 type_id))
+			return false;
+	}
+	return true;
+}
+
+static bool is_word(const struct btf_type *t, int64_t size)
+{
+	if (size != 1 && size != 2 && size != 4 && size != 8)
+		return false;
+	return btf_is_int(t) || btf_is_any_enum(t) || btf_is_ptr(t);
+}
+
+static struct kfield find_field(const struct btf *btf,
+				const struct kfield_spec *spec)
+{
+	struct kfield f = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < MAX_PATHS && spec->paths[i]; i++) {
+		const struct btf_type *t;
+		uint32_t type_id, off;
+		int64_t size;
+
+		if (!resolve(btf, spec->paths[i], &off, &type_id))
+			continue;
+		t = btf_type_skip(btf, type_id, &type_id);
+		if (!t)
+			continue;
+		size = spec->kind == K_START ? 0 : btf__resolve_size(btf, type_id);
+		if (size < 0 || size > UINT32_MAX ||
+		    (spec->kind == K_WORD && !is_word(t, size)))
+			continue;
+		f.present = true;
+		f.off = off;
+		f.size = size;
+		f.is_signed = btf_type_is_signed(t);
+		break;
+	}
+	return f;
+}
+
+int kbtf_init(struct kbtf *kb, const void *raw, size_t len)
+{
+	unsigned int i;
+	int err;
+
+	memset(kb, 0, sizeof(*kb));
+	err = btf_parse_untrusted(raw, len, &kb->btf);
+	if (err)
+		return err;
+
+	for (i = 0; i < KF_NR; i++)
+		kb->fields[i] = find_field(kb->btf, &kfield_specs[i]);
+	return 0;
+}
+
+void kbtf_fini(struct kbtf *kb)
+{
+	btf__free(kb->btf);
+	memset(kb, 0, sizeof(*kb));
+}
+
+const char *kbtf_missing(const struct kbtf *kb, const enum kfield_id *ids,
+			 size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (!kb->fields[ids[i]].present)
+			return kfield_name(ids[i]);
+	}
+	return NULL;
+}
+
+int kbtf_read(const struct kbtf *kb, struct kmem *km, uint64_t base,
+	      enum kfield_id id, int64_t *val)
+{
+	const struct kfield *f = &kb->fields[id];
+	uint64_t v;
+	int err;
+
+	if (!f->present)
+		return -ENOENT;
+	err = kmem_read_uint(km, base + f->off, f->size, &v);
+	if (err)
+		return err;
+	*val = f->is_signed ? btf_sign_extend(v, f->size * 8) : (int64_t)v;
+	return 0;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where the running kernel keeps what the monitor reads: members of its
+ * structures, found by name in its BTF. No offset is known in advance; a
+ * member that moved between releases has several names in one table.
+ */
+#ifndef KTSTR_MONITOR_KBTF_H
+#define KTSTR_MONITOR_KBTF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "monitor/kmem.h"
+
+struct btf;
+
+enum kfield_id {
+	KF_RQ_NR_RUNNING,
+	KF_RQ_CLOCK,
+	KF_RQ_CURR,
+	KF_RQ_IDLE,
+	KF_RQ_CPU,
+	KF_RQ_SCX_NR_RUNNING,
+	KF_RQ_SCX_LOCAL_DSQ_NR,
+
+	KF_SCX_OPS_NAME,
+	KF_SCX_EXIT_KIND,
+	KF_SCX_BYPASS_DEPTH,
+	KF_SCX_PCPU,		/* per-CPU pointer to what holds the events */
+	KF_SCX_PCPU_EVENTS,	/* offset of the events in it */
+
+	KF_IDR_HEAD,
+	KF_IDR_BASE,
+	KF_XA_NODE_SHIFT,
+	KF_XA_NODE_SLOTS,
+
+	KF_MAP_TYPE,
+	KF_MAP_KEY_SIZE,
+	KF_MAP_VALUE_SIZE,
+	KF_MAP_MAX_ENTRIES,
+	KF_MAP_ID,
+	KF_MAP_NAME,
+	KF_MAP_BTF,
+	KF_MAP_BTF_KEY,
+	KF_MAP_BTF_VALUE,
+
+	KF_ARRAY_MAP,
+	KF_ARRAY_ELEM_SIZE,
+	KF_ARRAY_INDEX_MASK,
+	KF_ARRAY_VALUE,
+	KF_ARRAY_PPTRS,
+
+	KF_BTF_DATA,
+	KF_BTF_DATA_SIZE,
+	KF_BTF_ID,
+	KF_BTF_BASE,
+	KF_NR,
+};
+
+struct kfield {
+	bool present;
+	bool is_signed;
+	uint32_t off;
+	uint32_t size;
+};
+
+struct kbtf {
+	struct btf *btf;	/* owned */
+	struct kfield fields[KF_NR];
+};
+
+/**
+ * kbtf_init() - parse a kernel's raw .BTF and find every field
+ * @raw: copied
+ *
+ * Fields that this kernel lacks are marked absent; that is no error here.
+ *
+ * Return: 0; -EINVAL the BTF does not parse or is of the other byte order;
+ * -ENOMEM.
+ */
+int kbtf_init(struct kbtf *kb, const void *raw, size_t len);
+void kbtf_fini(struct kbtf *kb);
+
+/** kfield_name() - the newest "struct.member" of @id, for messages. */
+const char *kfield_name(enum kfield_id id);
+
+static inline bool kbtf_has(const struct kbtf *kb, enum kfield_id id)
+{
+	return kb->fields[id].present;
+}
+
+/**
+ * kbtf_missing() - the first of @ids (@nr of them) that this kernel lacks
+ *
+ * Return: its name, or NULL when none is missing.
+ */
+const char *kbtf_missing(const struct kbtf *kb, const enum kfield_id *ids,
+			 size_t nr);
+
+/**
+ * kbtf_read() - an integer, enum or pointer member of the object at @base
+ * @val: extended to 64 bits by the member's own signedness
+ *
+ * Return: 0; -ENOENT this kernel has no such field; -EFAULT.
+ */
+int kbtf_read(const struct kbtf *kb, struct kmem *km, uint64_t base,
+	      enum kfield_id id, int64_t *val);
+
+/** kbtf_read_ptr() - the same for a pointer. */
+static inline int kbtf_read_ptr(const struct kbtf *kb, struct kmem *km,
+				uint64_t base, enum kfield_id id,
+				uint64_t *val)
+{
+	return kbtf_read(kb, km, base, id, (int64_t *)val);
+}
+
+#endif

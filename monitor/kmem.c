@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "monitor/kmem.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PAGE_OFFSET_MASK ((uint64_t)PW_PAGE_SIZE - 1)
+#define STABLE_TRIES 4
+
+void kmem_init(struct kmem *km, const struct guest_mem *mem,
+	       uint64_t root_gpa, unsigned int levels)
+{
+	memset(km, 0, sizeof(*km));
+	km->walk.mem = mem;
+	km->walk.root_gpa = root_gpa;
+	km->walk.levels = levels;
+}
+
+void kmem_flush(struct kmem *km)
+{
+	memset(km->tlb, 0, sizeof(km->tlb));
+}
+
+/* The largest power of two up to 8 that @addr is a multiple of. */
+static size_t word_at(uintptr_t addr, size_t len)
+{
+	size_t size = 8;
+
+	while (addr & (size - 1) || size > len)
+		size /= 2;
+	return size;
+}
+
+void guest_copy(void *dst, const void *src, size_t len)
+{
+	const char *from = src;
+	char *to = dst;
+
+	while (len) {
+		size_t size = word_at((uintptr_t)from, len);
+		uint64_t v8;
+		uint32_t v4;
+		uint16_t v2;
+		uint8_t v1;
+
+		/* Relaxed: a counter's value, nothing is published by it */
+		switch (size) {
+		case 8:
+			v8 = __atomic_load_n((const uint64_t *)from,
+					     __ATOMIC_RELAXED);
+			memcpy(to, &v8, sizeof(v8));
+			break;
+		case 4:
+			v4 = __atomic_load_n((const uint32_t *)from,
+					     __ATOMIC_RELAXED);
+			memcpy(to, &v4, sizeof(v4));
+			break;
+		case 2:
+			v2 = __atomic_load_n((const uint16_t *)from,
+					     __ATOMIC_RELAXED);
+			memcpy(to, &v2, sizeof(v2));
+			break;
+		default:
+			v1 = __atomic_load_n((const uint8_t *)from,
+					     __ATOMIC_RELAXED);
+			memcpy(to, &v1, sizeof(v1));
+			break;
+		}
+		from += size;
+		to += size;
+		len -= size;
+	}
+}
+
+static const char *page_hva(struct kmem *km, uint64_t page_va)
+{
+	struct kmem_tlb *slot =
+		&km->tlb[page_va / PW_PAGE_SIZE % KMEM_TLB_SLOTS];
+	const char *hva;
+	uint64_t gpa;
+
+	if (slot->page_va == page_va && page_va)
+		return slot->hva;
+
+	km->stats.walks++;
+	if (page_walk_translate(&km->walk, page_va, &gpa))
+		return NULL;
+	hva = guest_mem_hva(km->walk.mem, gpa, PW_PAGE_SIZE);
+	if (!hva)
+		return NULL;
+	slot->page_va = page_va;
+	slot->hva = hva;
+	return hva;
+}
+
+int kmem_read(struct kmem *km, uint64_t kva, void *buf, size_t len)
+{
+	char *to = buf;
+
+	km->stats.reads++;
+	while (len) {
+		uint64_t off = kva & PAGE_OFFSET_MASK;
+		size_t part = PW_PAGE_SIZE - off;
+		const char *page = page_hva(km, kva & ~PAGE_OFFSET_MASK);
+
+		if (!page) {
+			km->stats.faults++;
+			return -EFAULT;
+		}
+		if (part > len)
+			part = len;
+		guest_copy(to, page + off, part);
+		km->stats.read_bytes += part;
+		to += part;
+		kva += part;
+		len -= part;
+	}
+	return 0;
+}
+
+int kmem_read_stable(struct kmem *km, uint64_t kva, void *buf, void *scratch,
+		     size_t len, bool *stable)
+{
+	unsigned int try;
+	int err;
+
+	err = kmem_read(km, kva, buf, len);
+	if (err)
+		return err;
+	if (!len || word_at(kva, len) == len) {
+		*stable = true;
+		return 0;
+	}
+
+	*stable = false;
+	for (try = 0; try < STABLE_TRIES && !*stable; try++) {
+		err = kmem_read(km, kva, scratch, len);
+		if (err)
+			return err;
+		*stable = !memcmp(buf, scratch, len);
+		memcpy(buf, scratch, len);
+	}
+	return 0;
+}
+
+int kmem_read_uint(struct kmem *km, uint64_t kva, size_t size, uint64_t *val)
+{
+	uint64_t v = 0;
+	int err;
+
+	if (size != 1 && size != 2 && size != 4 && size != 8)
+		return -EINVAL;
+	err = kmem_read(km, kva, &v, size); /* both sides little endian */
+	if (!err)
+		*val = v;
+	return err;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * BPF maps in guest memory: finding one by id, what is known of a watched
+ * one, and where the bytes of its entries are.
+ */
+#ifndef KTSTR_MONITOR_MAP_H
+#define KTSTR_MONITOR_MAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "monitor/numbers.h"
+
+struct btf;
+struct monitor;
+
+#define MAP_NAME_LEN 16		/* the kernel's BPF_OBJ_NAME_LEN */
+#define MAP_MAX_VALUE_BYTES (1u << 20)
+#define MAP_MAX_BTF_BYTES (8u << 20)
+
+enum map_layout {
+	MAP_UNREADABLE,
+	MAP_ARRAY,
+	MAP_PERCPU_ARRAY,
+};
+
+/* What the kernel's struct bpf_map says, read once. */
+struct mon_map {
+	uint32_t id;
+	uint64_t kva;
+	char name[MAP_NAME_LEN];	/* terminated; any bytes */
+	char label[MAP_NAME_LEN + 12];	/* the name, or NAME#id if taken */
+	uint32_t type, key_size, value_size, max_entries;
+	uint32_t elem_size;
+
+	enum map_layout layout;
+	char why[96];			/* of MAP_UNREADABLE */
+
+	const struct btf *btf;		/* borrowed; NULL: untyped */
+	uint32_t btf_key, btf_value;
+	struct numbers numbers;
+};
+
+/**
+ * map_find() - address of the map with this id
+ *
+ * Return: 0; -ENOENT; -EFAULT; -ENOTSUP without symbol or layout.
+ */
+int map_find(struct monitor *mon, uint32_t id, uint64_t *kva);
+
+/** map_check() - is the map that was at @m->kva still there? 0 or -ENOENT. */
+int map_check(struct monitor *mon, const struct mon_map *m);
+
+/**
+ * map_probe() - learn where a map's values are, but not their types
+ * @m: filled in; needs no map_free()
+ *
+ * Return: 0, also for a map that can't be read (MAP_UNREADABLE); -ENOENT;
+ * -EFAULT; -ENOTSUP.
+ */
+int map_probe(struct monitor *mon, uint32_t id, struct mon_map *m);
+
+/**
+ * map_open() - learn all about a map
+ * @m: owned by the caller, for map_free()
+ *
+ * Return: as map_probe(), or -ENOMEM.
+ */
+int map_open(struct monitor *mon, uint32_t id, struct mon_map **m);
+void map_free(struct mon_map *m);
+
+/** map_nr_values() - per entry: 1, or one per possible CPU. */
+unsigned int map_nr_values(const struct monitor *mon, const struct mon_map *m);
+
+/**
+ * map_value_kva() - where entry @index keeps its value
+ * @cpu: of a per-CPU map, else 0
+ *
+ * Return: 0 or -EFAULT.
+ */
+int map_value_kva(struct monitor *mon, const struct mon_map *m,
+		  uint32_t index, unsigned int cpu, uint64_t *kva);
+
+/**
+ * map_global_name() - the name of global data's section (".bss")
+ *
+ * Return: borrowed, or NULL when the map is no global data.
+ */
+const char *map_global_name(const struct mon_map *m);
+
+#endif
