@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "runner/console_log.h"
+#include "runner/facts_disk.h"
+#include "runner/facts_workload.h"
+
+#include "lib/clock.h"
+#include "lib/hist.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS 1000000ull
+
+static double real_at(json_t *obj, const char *a, const char *b)
+{
+	json_t *v = json_object_get(obj, a);
+
+	if (b)
+		v = json_object_get(v, b);
+	ck_assert_msg(json_is_number(v), "%s.%s is no number", a, b ? b : "");
+	return json_number_value(v);
+}
+
+static const struct gap_case {
+	const char *what;
+	uint64_t last_ms, cell_ms, want_ms;
+} gap_cases[] = {
+	{ "never ran: the whole phase", 0, 0, 1000 },
+	{ "last seen before the phase", 50, 0, 1000 },
+	{ "stopped in the middle", 700, 100, 400 },
+	{ "the longest gap is a closed one", 1050, 300, 300 },
+	{ "asleep on purpose past the end", 1500, 20, 20 },
+	{ "a lie longer than the phase is cut", 1100, 999999, 1000 },
+};
+
+START_TEST(gap_counts_what_no_stamp_has_ended)
+{
+	const struct gap_case *c = &gap_cases[_i];
+	struct ktstr_cell *cell = calloc(1, sizeof(*cell));
+	struct ktstr_worker w = { .last_progress_ns = c->last_ms * MS };
+	struct workload_sum sum;
+
+	cell->gap_max_ns = c->cell_ms * MS;
+	ck_assert_int_eq(0, workload_sum_init(&sum, 1));
+	workload_sum_add(&sum, 0, cell, &w, 100 * MS, 1100 * MS);
+	ck_assert_msg(c->want_ms * MS == sum.all.gap_max_ns, "%s: %llu",
+		      c->what, (unsigned long long)sum.all.gap_max_ns);
+	workload_sum_fini(&sum);
+	free(cell);
+}
+END_TEST
+
+START_TEST(two_workers_and_two_phases_add_up)
+{
+	struct ktstr_cell *cell = calloc(1, sizeof(*cell));
+	struct ktstr_worker w = { .last_progress_ns = 999 * MS,
+				  .state = KTSTR_WORKER_RUNNING };
+	struct workload_sum sum;
+	unsigned int worker;
+	uint64_t phase;
+	json_t *json;
+
+	ck_assert_int_eq(0, workload_sum_init(&sum, 2));
+	for (phase = 0; phase < 2; phase++) {
+		for (worker = 0; worker < 2; worker++) {
+			memset(cell, 0, sizeof(*cell));
+			cell->iterations = 10 + worker;
+			cell->cpu_time_ns = worker ? 300 * MS : 100 * MS;
+			cell->cpus_used[0] = 1ull << (worker + phase);
+			hist_add(&cell->wake, 5000);
+			workload_sum_add(&sum, worker, cell, &w,
+					 phase * 1000 * MS,
+					 (phase + 1) * 1000 * MS);
+		}
+	}
+	json = workload_sum_json(&sum, 4);
+	ck_assert_uint_eq(42, real_at(json, "iterations", NULL));
+	ck_assert_double_eq_tol(21, real_at(json, "iterations_per_s", NULL),
+				1e-9);
+	ck_assert_uint_eq(3, real_at(json, "cpus_used", NULL));
+	ck_assert_uint_eq(4, real_at(json, "wake_latency_ns", "count"));
+	/* 800 ms of CPU time in 2 s of 4 CPUs */
+	ck_assert_double_eq_tol(0.1, real_at(json, "cpu_share_ratio", NULL),
+				1e-9);
+	/* (200 + 600)^2 / (2 * (200^2 + 600^2)) */
+	ck_assert_double_eq_tol(0.8, real_at(json, "fairness_ratio", NULL),
+				1e-9);
+	json_decref(json);
+	workload_sum_fini(&sum);
+	free(cell);
+}
+END_TEST
+
+START_TEST(what_is_undefined_is_null)
+{
+	struct workload_sum sum;
+	json_t *json;
+
+	ck_assert_int_eq(0, workload_sum_init(&sum, 1));
+	json = workload_sum_json(&sum, 1);
+	ck_assert(json_is_null(json_object_get(json, "iterations_per_s")));
+	ck_assert(json_is_null(json_object_get(json, "fairness_ratio")));
+	ck_assert(json_is_null(json_object_get(
+		json_object_get(json, "wake_latency_ns"), "p99")));
+	json_decref(json);
+	workload_sum_fini(&sum);
+}
+END_TEST
+
+static struct disk_mark *mark_at(uint64_t ms, uint64_t reads)
+{
+	struct disk_mark *m = calloc(1, sizeof(*m));
+
+	m->stats.at_ns = ms * MS;
+	m->stats.reads = reads;
+	m->stats.read_bytes = reads * 4096;
+	return m;
+}
+
+START_TEST(delivered_is_judged_by_the_limit_that_binds)
+{
+	struct vm_throttle t = { .iops = 100, .bps = 8000000 };
+	struct disk_mark *a = mark_at(1000, 50), *b = mark_at(3000, 248);
+	struct disk_sum *sum = calloc(1, sizeof(*sum));
+	json_t *json;
+
+	disk_sum_add(sum, a, b, &t);
+	json = disk_sum_json(sum);
+	ck_assert_double_eq_tol(99, real_at(json, "delivered", "iops"), 1e-9);
+	ck_assert_double_eq_tol(0.99, real_at(json, "delivered", "ratio"),
+				1e-9);
+	json_decref(json);
+	/* a second phase at half the rate, fully used: weighed by time */
+	t.iops = 50;
+	free(a);
+	a = b;
+	b = mark_at(5000, 348);
+	disk_sum_add(sum, a, b, &t);
+	json = disk_sum_json(sum);
+	ck_assert_double_eq_tol(298 / 300.0,
+				real_at(json, "delivered", "ratio"), 1e-9);
+	json_decref(json);
+	free(a);
+	free(b);
+	free(sum);
+}
+END_TEST
+
+START_TEST(no_limit_gives_no_ratio)
+{
+	struct vm_throttle none = { 0 }, some = { .iops = 10 };
+	struct disk_mark *a = mark_at(0, 0), *b = mark_at(1000, 10);
+	struct disk_sum *sum = calloc(1, sizeof(*sum));
+	json_t *json;
+
+	disk_sum_add(sum, a, b, &some);
+	disk_sum_add(sum, a, b, &none);
+	json = disk_sum_json(sum);
+	ck_assert(json_is_null(json_object_get(
+		json_object_get(json, "delivered"), "ratio")));
+	json_decref(json);
+	free(a);
+	free(b);
+	free(sum);
+}
+END_TEST
+
+START_TEST(histograms_of_a_part_are_the_difference)
+{
+	struct vm_throttle t = { .iops = 10 };
+	struct disk_mark *a = mark_at(0, 0), *b = mark_at(1000, 1);
+	struct disk_sum *sum = calloc(1, sizeof(*sum));
+
+	hist_add(&a->queue, 900 * MS);
+	hist_add(&b->queue, 900 * MS);
+	hist_add(&b->queue, 2 * MS);
+	disk_sum_add(sum, a, b, &t);
+	ck_assert_uint_eq(1, hist_total(&sum->queue));
+	/* the old maximum is not this part's */
+	ck_assert_uint_ge(sum->queue.max_ns, 2 * MS);
+	ck_assert_uint_le(sum->queue.max_ns, 2 * MS + 2 * MS / 32);
+	free(a);
+	free(b);
+	free(sum);
+}
+END_TEST
+
+static struct console_log *console_with(const char *text, size_t len)
+{
+	struct console_log *c = calloc(1, sizeof(*c));
+
+	console_log_add(c, text, len);
+	return c;
+}
+
+START_TEST(tail_keeps_the_last_lines_printable)
+{
+	static const char text[] = "one\r\ntwo\n\x1b[31mthree\xff\nfour";
+	struct console_log *c = console_with(text, sizeof(text) - 1);
+	json_t *tail = console_log_tail(c, 2);
+
+	ck_assert_uint_eq(2, json_array_size(tail));
+	ck_assert_str_eq("?[31mthree?",
+			 json_string_value(json_array_get(tail, 0)));
+	ck_assert_str_eq("four", json_string_value(json_array_get(tail, 1)));
+	ck_assert(console_log_mentions(c, "three"));
+	ck_assert(!console_log_mentions(c, "five"));
+	json_decref(tail);
+	free(c);
+}
+END_TEST
+
+START_TEST(tail_survives_a_flood)
+{
+	char line[100];
+	struct console_log *c = calloc(1, sizeof(*c));
+	json_t *tail;
+	int i;
+
+	for (i = 0; i < 5000; i++) {
+		snprintf(line, sizeof(line), "line %d\n", i);
+		console_log_add(c, line, strlen(line));
+	}
+	tail = console_log_tail(c, 3);
+	ck_assert_uint_eq(3, json_array_size(tail));
+	ck_assert_str_eq("line 4999",
+			 json_string_value(json_array_get(tail, 2)));
+	ck_assert_str_eq("line 4997",
+			 json_string_value(json_array_get(tail, 0)));
+	json_decref(tail);
+	free(c);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("facts");
+	TCase *tc = tcase_create("facts");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_loop_test(tc, gap_counts_what_no_stamp_has_ended, 0,
+			    sizeof(gap_cases) / sizeof(gap_cases[0]));
+	tcase_add_test(tc, two_workers_and_two_phases_add_up);
+	tcase_add_test(tc, what_is_undefined_is_null);
+	tcase_add_test(tc, delivered_is_judged_by_the_limit_that_binds);
+	tcase_add_test(tc, no_limit_gives_no_ratio);
+	tcase_add_test(tc, histograms_of_a_part_are_the_difference);
+	tcase_add_test(tc, tail_keeps_the_last_lines_printable);
+	tcase_add_test(tc, tail_survives_a_flood);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
