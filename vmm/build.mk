@@ -23,6 +23,21 @@ vmm-objs += serial.o
 vmm-objs += console_buf.o
 vmm-objs += devices.o
 
+# the disk
+vmm-objs += token_bucket.o
+vmm-objs += blk_policy.o
+vmm-objs += blk_dispatch.o
+vmm-objs += blk_gate.o
+vmm-objs += blk_sys.o
+vmm-objs += blk_worker.o
+vmm-objs += blk_image.o
+vmm-objs += blk_stats.o
+vmm-objs += blk_limits.o
+vmm-objs += blk_req.o
+vmm-objs += blk_state.o
+vmm-objs += virtio_blk.o
+vmm-tests += token_bucket_test
+
 vmm-libs := -lzstd -llzma -llz4 -lz
 
 $(eval $(call archive,vmm,$(vmm-objs)))

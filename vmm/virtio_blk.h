@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The throttled virtio-blk device and its worker thread: DISK-WORKER. */
+/*
+ * The throttled virtio-blk device: config space, activation and reset, on the
+ * transport's calls. Its worker (blk_worker.h) does the requests.
+ */
 #ifndef KTSTR_VMM_VIRTIO_BLK_H
 #define KTSTR_VMM_VIRTIO_BLK_H
 
 #include "vmm/virtio_dev.h"
 #include "vmm/vmm.h"
 
+struct blk_gate;
 struct virtio_blk;
 
 extern const struct virtio_dev_ops virtio_blk_dev_ops;
@@ -18,7 +22,7 @@ extern const struct virtio_dev_ops virtio_blk_dev_ops;
  *
  * No thread is started before activate.
  *
- * Return: 0 and *@b, or -errno.
+ * Return: 0 and *@b, or -errno: -EINVAL for a name or size out of range.
  */
 int virtio_blk_new(const struct guest_mem *mem,
 		   const struct vm_disk_config *cfg, const cpu_set_t *cpus,
@@ -29,9 +33,22 @@ void virtio_blk_free(struct virtio_blk *b);
 /** virtio_blk_set_irq() - before the guest runs */
 void virtio_blk_set_irq(struct virtio_blk *b, struct virtio_irq *irq);
 
+/** virtio_blk_set_mem() - wire guest memory, borrowed; kicks so far count (B4) */
+void virtio_blk_set_mem(struct virtio_blk *b, const struct guest_mem *mem);
+
+/**
+ * virtio_blk_gate() - the freeze rendezvous with the worker, see blk_gate.h
+ *
+ * The coordinator pauses, waits until it is parked, and resumes.
+ */
+struct blk_gate *virtio_blk_gate(struct virtio_blk *b);
+
+/** virtio_blk_set_throttle() - new rates, debt kept; any thread (L6) */
 void virtio_blk_set_throttle(struct virtio_blk *b, const struct vm_throttle *t);
+/** virtio_blk_stats_read() - any thread, no lock (L9) */
 void virtio_blk_stats_read(const struct virtio_blk *b,
 			   struct vm_disk_stats *st);
+/** virtio_blk_hist_read() - any thread, no lock (L9) */
 void virtio_blk_hist_read(const struct virtio_blk *b, enum vm_disk_hist which,
 			  struct ktstr_hist *h);
 /** virtio_blk_worker_wait_ns() - host schedstat of the worker; any thread */

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the disk's worker works on: image, limiter, ring, scratch. It belongs to
+ * the worker while one runs, and comes back to the device through the join
+ * (S34): a reset keeps it, a destroy drops it.
+ */
+#ifndef KTSTR_VMM_BLK_STATE_H
+#define KTSTR_VMM_BLK_STATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/blk_image.h"
+#include "vmm/blk_limits.h"
+#include "vmm/blk_policy.h"
+#include "vmm/blk_req.h"
+#include "vmm/blk_stats.h"
+#include "vmm/blk_worker.h"
+#include "vmm/token_bucket.h"
+#include "vmm/virtqueue.h"
+
+/* What the device and its worker share: all of it may be used at any time. */
+struct blk_shared {
+	const struct blk_sys *sys;	/* constant, borrowed */
+	void *sys_ctx;
+	struct blk_stats stats;		/* atomic: see there */
+	struct blk_limits limits;	/* atomic: see there */
+	_Atomic(const struct guest_mem *) mem; /* atomic; NULL: not wired yet */
+	_Atomic(struct virtio_irq *) irq; /* atomic; NULL: nobody to tell */
+	struct blk_worker worker;	/* for blk_worker_poke() */
+};
+
+/* Said once per device, however often a guest does it. */
+enum blk_odd {
+	BLK_ODD_UNWIRED,
+	BLK_ODD_MALFORMED,
+	BLK_ODD_REFUSED,
+	BLK_ODD_UNSUPPORTED,
+	BLK_ODD_IMAGE,
+	BLK_ODD_BROKEN,
+};
+
+struct blk_state {
+	struct blk_shared *sh;		/* borrowed */
+	struct blk_disk disk;
+	struct blk_image image;
+	struct token_bucket tb;
+	uint32_t limits_seen;
+	unsigned int told;		/* bit per enum blk_odd */
+	uint64_t now_ns;		/* latest reading of the clock */
+
+	/* from activation to reset */
+	struct virtio_queue_setup setup;
+	bool active;			/* the queue is ready (C1) */
+	bool wired;			/* vq stands in guest memory */
+	struct virtqueue vq;
+	bool stalled;			/* the next chain waits for tokens */
+	uint16_t stamped;		/* avail index up to which seen_ns is set */
+	uint64_t seen_ns[VIRTIO_QUEUE_MAX]; /* by avail index */
+
+	struct vq_chain chain;		/* scratch of one drain */
+	struct blk_req req;
+};
+
+extern const struct blk_worker_client blk_state_client;
+
+/**
+ * blk_state_init() - an idle disk with an empty image
+ * @sh: borrowed, with sys, stats and limits set up
+ * @cfg: borrowed for the call; checked by the caller
+ *
+ * Return: 0 or -errno.
+ */
+int blk_state_init(struct blk_state *s, struct blk_shared *sh,
+		   const struct vm_disk_config *cfg);
+void blk_state_fini(struct blk_state *s);
+
+/**
+ * blk_state_activate() - take the queue the driver set up
+ *
+ * With guest memory wired the rings are checked now, else at the first drain
+ * that finds it.
+ *
+ * Return: 0, or -EINVAL for a ring that is refused (section 9, R): counted,
+ * and no drain touches it.
+ */
+int blk_state_activate(struct blk_state *s, uint64_t features,
+		       const struct virtio_queue_setup *setup);
+
+/** blk_state_reset() - forget the queue and the debt, keep image and counters */
+void blk_state_reset(struct blk_state *s);
+
+/** blk_state_drain() - the worker's drain, see struct blk_worker_client */
+struct blk_outcome blk_state_drain(void *state);
+
+#endif
