@@ -81,7 +81,8 @@ struct ktstr_worker {
 	__u32 index;		/* within its workload */
 	__u32 pid;		/* guest TID */
 	__u32 state;		/* enum ktstr_worker_state */
-	__u64 last_progress_ns;	/* guest CLOCK_MONOTONIC; 0: none yet */
+	__u64 last_progress_ns;	/* guest CLOCK_MONOTONIC; 0: none yet; ahead of
+				 * now while asleep on purpose: due then */
 	__u64 start_ns;		/* passed the barrier */
 	__s32 error;		/* -errno, when state is failed */
 	__u32 last_cpu;
@@ -108,7 +109,7 @@ struct ktstr_shm_hdr {
 	__u32 cell_bytes;	/* sizeof(struct ktstr_cell) */
 	__u32 total_bytes;
 	__u32 phase;		/* current one, or KTSTR_SHM_NO_PHASE */
-	__u32 go;		/* futex: 0 wait at the barrier, 1 run, 2 stop */
+	__u32 go;		/* 0 wait at the barrier, 1 run, 2 stop */
 	__u32 freeze_gen;	/* host: times the VM was frozen */
 	__u32 pad;
 	__u64 frozen_ns;	/* host: sum of frozen time, guest clock */
