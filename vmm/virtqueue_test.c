@@ -6,7 +6,9 @@
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "vmm/test_ring.h"
@@ -279,6 +281,8 @@ START_TEST(indirect_tables_that_are_refused)
 	test_ring_desc(&ring, 1, buf, 16, 0, 0);
 	malformed("INDIRECT with NEXT");
 
+	/* a table that is good, but for what is said of its length */
+	test_table_write(&ring, table, segs, 1);
 	for (i = 0; i < sizeof(bad_lens) / sizeof(bad_lens[0]); i++) {
 		test_ring_desc(&ring, 0, table, bad_lens[i], F_INDIRECT, 0);
 		malformed("table length");
@@ -447,8 +451,12 @@ START_TEST(a_chain_has_less_than_4_gib)
 	/* address space only: nothing is read */
 	const uint64_t len = 3ULL << 30;
 	struct virtio_queue_setup s = test_ring_setup(&ring);
+	static const uint16_t flags[][3] = { { 0, 0, 0 },
+					     { 0, 0, F_WRITE },
+					     { 0, F_WRITE, F_WRITE },
+					     { F_WRITE, F_WRITE, F_WRITE } };
 	struct guest_mem big = mem.mem;
-	unsigned int last;
+	unsigned int i;
 
 	big.regions[1].len_bytes = len;
 	big.regions[1].hva = mmap(NULL, len, PROT_NONE,
@@ -457,18 +465,22 @@ START_TEST(a_chain_has_less_than_4_gib)
 	ck_assert_ptr_ne(MAP_FAILED, big.regions[1].hva);
 	ck_assert_int_eq(0, vq_init(&vq, &big, &s, 0));
 
-	for (last = 0; last <= F_WRITE; last += F_WRITE) {
-		test_ring_desc(&ring, 0, TEST_MEM_HIGH_GPA, len, F_NEXT, 1);
-		test_ring_desc(&ring, 1, TEST_MEM_HIGH_GPA,
-			       UINT32_MAX - len, last, 0);
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		const uint32_t rest = UINT32_MAX - len - 5;
+
+		test_ring_desc(&ring, 0, TEST_MEM_HIGH_GPA, len,
+			       flags[i][0] | F_NEXT, 1);
+		test_ring_desc(&ring, 1, buf, 5, flags[i][1] | F_NEXT, 2);
+		test_ring_desc(&ring, 2, TEST_MEM_HIGH_GPA, rest, flags[i][2],
+			       0);
 		test_ring_publish(&ring, 0);
 		ck_assert_int_eq(1, vq_peek(&vq, &chain));
 		ck_assert_uint_eq(UINT32_MAX, chain.out_bytes + chain.in_bytes);
 		vq_consume(&vq);
 		vq_push(&vq, 0, 0);
 		ring.last_used = test_ring_used_idx(&ring);
-		test_ring_desc(&ring, 1, TEST_MEM_HIGH_GPA,
-			       UINT32_MAX - len + 1, last, 0);
+		test_ring_desc(&ring, 2, TEST_MEM_HIGH_GPA, rest + 1,
+			       flags[i][2], 0);
 		malformed("one byte too many");
 	}
 	munmap(big.regions[1].hva, len);
@@ -914,6 +926,116 @@ START_TEST(no_wakeup_is_lost)
 }
 END_TEST
 
+/* Both sides store, then look: at the same moment, as near as can be. */
+#define DUEL_ROUNDS 100000
+
+enum duel { DUEL_INTERRUPT, DUEL_KICK };
+
+static struct {
+	_Atomic unsigned int arrived;
+	enum duel kind;
+	bool event_idx;
+	bool driver_saw[2], device_saw[2]; /* by the parity of the round */
+} duel;
+
+/* The @n-th meeting of the two threads. */
+static void meet(unsigned int n)
+{
+	unsigned int spins = 0;
+
+	atomic_fetch_add_explicit(&duel.arrived, 1, memory_order_acq_rel);
+	while (atomic_load_explicit(&duel.arrived, memory_order_acquire) <
+	       2 * n) {
+		if (++spins > 2000)
+			sched_yield();
+	}
+}
+
+static bool duel_device(void)
+{
+	if (duel.kind == DUEL_KICK)
+		return vq_enable_kicks(&vq);
+	vq_push(&vq, chain.head, 0);
+	return vq_should_interrupt(&vq);
+}
+
+static bool duel_driver(void)
+{
+	if (duel.kind == DUEL_KICK) {
+		test_ring_publish(&ring, 0);
+		return test_ring_must_kick(&ring, duel.event_idx);
+	}
+	if (duel.event_idx)
+		test_ring_set_used_event(&ring, ring.last_used);
+	else
+		test_ring_set_flags(&ring, 0);
+	return test_ring_used_idx(&ring) != ring.last_used;
+}
+
+static void *duel_driver_main(void *arg)
+{
+	unsigned int i;
+
+	for (i = 0; i < DUEL_ROUNDS; i++) {
+		meet(2 * i + 1);
+		duel.driver_saw[i % 2] = duel_driver();
+		meet(2 * i + 2);
+	}
+	return NULL;
+}
+
+/* What both sides need before they race, done by one thread. */
+static void duel_prepare(void)
+{
+	if (duel.kind == DUEL_KICK) {
+		vq_suppress_kicks(&vq);
+		return;
+	}
+	test_ring_publish(&ring, 0);
+	ck_assert_int_eq(1, vq_peek(&vq, &chain));
+	vq_consume(&vq);
+	ring.last_used = test_ring_used_idx(&ring);
+	test_ring_set_flags(&ring, VRING_AVAIL_F_NO_INTERRUPT);
+	test_ring_set_used_event(&ring, ring.last_used - 1);
+}
+
+static void duel_tidy(void)
+{
+	if (duel.kind == DUEL_INTERRUPT)
+		return;
+	ck_assert_int_eq(1, vq_peek(&vq, &chain));
+	vq_consume(&vq);
+	vq_push(&vq, chain.head, 0);
+}
+
+/* C6, C7: the full fence. Who stores second sees the other's store. */
+START_TEST(one_side_always_sees_the_other)
+{
+	volatile unsigned int delay; /* so that the two meet in the middle */
+	pthread_t thread;
+	unsigned int i;
+
+	duel.kind = _i / 2;
+	duel.event_idx = _i % 2;
+	start(8, duel.event_idx ? EVENT_IDX : 0);
+	test_ring_desc(&ring, 0, buf, 16, 0, 0);
+	ck_assert_int_eq(0, pthread_create(&thread, NULL, duel_driver_main,
+					   NULL));
+	for (i = 0; i < DUEL_ROUNDS; i++) {
+		duel_prepare();
+		meet(2 * i + 1);
+		for (delay = i % 64; delay > 0; delay--)
+			;
+		duel.device_saw[i % 2] = duel_device();
+		meet(2 * i + 2);
+		ck_assert_msg(duel.driver_saw[i % 2] || duel.device_saw[i % 2],
+			      "round %u: nobody saw", i);
+		duel_tidy();
+	}
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("virtqueue");
@@ -950,6 +1072,7 @@ int main(void)
 	tcase_add_test(tc, kicks_are_enabled_by_the_event_index);
 	tcase_add_test(tc, descriptors_changing_under_us_do_no_harm);
 	tcase_add_loop_test(tc, no_wakeup_is_lost, 0, 2);
+	tcase_add_loop_test(tc, one_side_always_sees_the_other, 0, 4);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
