@@ -1,1 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
+
+# The front: from a scenario to a plan, from facts to a verdict. It needs no
+# VM, and its tests link nothing else.
+runner-front-objs := toml.o units.o diag.o schema.o kinds.o metrics.o \
+	builtin.o set.o scenario.o scenario_tables.o scenario_check.o \
+	scenario_checks.o plan.o
+runner-front-tests := units_test scenario_test
+
+runner-objs := cmd_check.o
+
+$(eval $(call unit_tests,runner,$(runner-front-tests),lib,\
+	$(O)/runner/front.a $(O)/lib/lib.a -ljansson -lstdc++))
+$(addprefix $(O)/runner/,$(runner-front-tests)): $(O)/runner/front.a
+$(O)/runner/front.a: $(addprefix $(O)/runner/,$(runner-front-objs))
+	$(call say,AR,$@)
+	$(Q)rm -f $@; $(AR) rcs $@ $^
+
+runner-objs += $(runner-front-objs)
+$(eval $(call archive,runner,$(runner-objs)))
+deps += $(O)/runner/main.d
+
+# C++ links it, since toml++ is C++; static, so that it also runs as PID 1
+$(O)/ktstr: $(O)/runner/main.o $(foreach d,runner vmm monitor lib,$(O)/$(d)/$(d).a)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(KT_LDFLAGS) $(STATIC) -o $@ $< -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(HOST_LIBS)

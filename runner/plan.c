@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "runner/plan.h"
+
+#include <libgen.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/scenario.h"
+#include "runner/toml.h"
+
+#define GUEST_OBJECT "/ktstr/sched.bpf.o"
+
+static json_t *json_u64(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+/* FNV-1a, then a mixing step: near seeds and names give far results. */
+static uint64_t workload_seed(uint64_t seed, const char *name)
+{
+	uint64_t x = 0xcbf29ce484222325;
+
+	for (; *name; name++)
+		x = (x ^ (unsigned char)*name) * 0x100000001b3;
+	x += seed * 0x9e3779b97f4a7c15;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return (x ^ x >> 31) & PLAN_SEED_MAX;
+}
+
+static json_t *vm_json(const struct scn_vm *vm)
+{
+	const struct scn_topology *t = &vm->topology;
+
+	return json_pack("{s:{s:i,s:i,s:i,s:i,s:i},s:i,s:o,s:o,s:s}",
+			 "topology", "packages", (int)t->nodes, "nodes",
+			 (int)t->nodes, "llcs", (int)t->llcs, "cores_per_llc",
+			 (int)t->cores_per_llc, "threads_per_core",
+			 (int)t->threads_per_core, "cpus", (int)t->cpus,
+			 "memory_bytes", json_u64(vm->memory_bytes),
+			 "deadline_ns", json_u64(vm->deadline_ns),
+			 "cmdline_extra", "");
+}
+
+static json_t *disks_json(const struct scenario *s)
+{
+	json_t *disks = json_array();
+	unsigned int i;
+
+	for (i = 0; i < s->nr_disks; i++) {
+		const struct scn_disk *d = &s->disks[i];
+
+		json_array_append_new(disks, json_pack(
+			"{s:s,s:o,s:b,s:f,s:{s:o,s:o,s:o}}", "name", d->name,
+			"size_bytes", json_u64(d->size_bytes), "read_only",
+			d->read_only, "tolerance_ratio", d->tolerance,
+			"throttle", "iops", json_u64(d->throttle.iops),
+			"bps", json_u64(d->throttle.bps), "burst_ns",
+			json_u64(d->throttle.burst_ns)));
+	}
+	return disks;
+}
+
+static json_t *set_json(const struct toml_node *set)
+{
+	json_t *object = json_object();
+	size_t i;
+
+	for (i = 0; set && i < set->nr; i++)
+		json_object_set_new(object, set->child[i]->key,
+				    set->child[i]->type == TOML_NODE_BOOL ?
+				    json_boolean(set->child[i]->boolean) :
+				    json_integer(set->child[i]->integer));
+	return object;
+}
+
+/* "path/x.bpf.o" is known as "x". */
+static json_t *file_name(const char *path)
+{
+	char *copy = strdup(path), *name, *dot;
+	json_t *json;
+
+	if (!copy)
+		return NULL;
+	name = basename(copy);
+	dot = strchr(name, '.');
+	if (dot && dot > name)
+		*dot = '\0';
+	json = json_string(name);
+	free(copy);
+	return json;
+}
+
+static json_t *scheduler_json(const struct scn_scheduler *s)
+{
+	json_t *name, *path;
+	const char *kind;
+
+	if (!s->base.node)
+		return json_null();
+	if (s->builtin) {
+		kind = "builtin";
+		name = json_string(s->builtin);
+		path = json_null();
+	} else {
+		kind = s->object ? "object" : "source";
+		name = file_name(s->object ? s->object : s->source);
+		path = json_string(s->object ? s->object : s->source);
+	}
+	return json_pack("{s:o,s:s,s:o,s:s,s:n,s:o,s:s}", "name", name, "kind",
+			 kind, "path", path, "object", GUEST_OBJECT, "hash",
+			 "set", set_json(s->set), "expect",
+			 scn_expect_name(s->expect));
+}
+
+static json_t *cpus_json(const struct scn_cpus *cpus)
+{
+	json_t *list;
+	int cpu;
+
+	if (!cpus->node)
+		return json_null();
+	list = json_array();
+	for (cpu = 0; cpu < 64; cpu++)
+		if (cpus->mask >> cpu & 1)
+			json_array_append_new(list, json_integer(cpu));
+	return list;
+}
+
+static json_t *cpu_max_json(const struct scn_cpu_max *max)
+{
+	if (!max->quota_ns)
+		return json_null();
+	return json_pack("{s:o,s:o}", "quota_ns", json_u64(max->quota_ns),
+			 "period_ns", json_u64(max->period_ns));
+}
+
+static json_t *params_json(const struct scn_workload *w)
+{
+	json_t *params = json_object();
+	size_t i;
+
+	for (i = 0; i < LOAD_MAX_PARAMS && w->kind->params[i].key; i++)
+		json_object_set_new(params, w->kind->params[i].plan_key,
+				    json_u64(w->params[i]));
+	return params;
+}
+
+static json_t *workloads_json(const struct scenario *s, uint64_t seed)
+{
+	json_t *workloads = json_array();
+	unsigned int i;
+
+	for (i = 0; i < s->nr_workloads; i++) {
+		const struct scn_workload *w = &s->workloads[i];
+		uint64_t own = w->seed != FIELD_UNSET ?
+			       w->seed : workload_seed(seed, w->name);
+
+		json_array_append_new(workloads, json_pack(
+			"{s:s,s:s,s:o,s:s?,s:s,s:o,s:o,s:o,s:o,s:{s:s,s:i},s:o,s:o}",
+			"name", w->name, "kind", w->kind->name, "workers",
+			json_u64(w->workers), "disk", w->disk, "cgroup",
+			w->cgroup, "cpu_weight", json_u64(w->cpu_weight),
+			"cpu_max", cpu_max_json(&w->cpu_max), "cpus",
+			cpus_json(&w->cpus), "nice", json_integer(w->nice),
+			"policy", "kind", w->policy.kind, "priority",
+			(int)w->policy.priority, "params", params_json(w),
+			"seed", json_u64(own)));
+	}
+	return workloads;
+}
+
+static json_t *steps_json(const struct scn_phase *p)
+{
+	json_t *steps = json_array();
+	unsigned int i;
+
+	for (i = 0; i < p->nr_steps; i++) {
+		const struct scn_set_throttle *t = &p->steps[i].set_throttle;
+
+		json_array_append_new(steps, json_pack(
+			"{s:{s:s,s:o,s:o,s:o}}", "set_throttle", "disk",
+			t->disk, "iops", json_u64(t->iops), "bps",
+			json_u64(t->bps), "burst_ns",
+			json_u64(t->burst_ns)));
+	}
+	return steps;
+}
+
+static json_t *phases_json(const struct scenario *s)
+{
+	json_t *phases = json_array();
+	unsigned int i;
+
+	for (i = 0; i < s->nr_phases; i++) {
+		const struct scn_phase *p = &s->phases[i];
+
+		json_array_append_new(phases, json_pack(
+			"{s:s,s:o,s:b,s:o}", "name", p->name, "duration_ns",
+			json_u64(p->duration_ns), "measure", p->measure,
+			"do", steps_json(p)));
+	}
+	return phases;
+}
+
+static json_t *telemetry_json(const struct scn_telemetry *t)
+{
+	json_t *maps = json_array();
+	unsigned int i;
+
+	for (i = 0; i < t->maps.nr; i++)
+		json_array_append_new(maps, json_string(t->maps.item[i]));
+	return json_pack("{s:o,s:o}", "interval_ns",
+			 json_u64(t->interval_ns), "maps", maps);
+}
+
+json_t *plan_new(const struct scenario *s, uint64_t seed)
+{
+	return json_pack("{s:s,s:s,s:o,s:{s:n,s:n,s:n,s:n},s:o,s:o,s:o,s:o,s:o,s:o}",
+			 "schema", "ktstr.plan/1", "name", s->name, "seed",
+			 json_u64(seed), "kernel", "path", "release",
+			 "hash", "config_hash", "vm", vm_json(&s->vm), "disks",
+			 disks_json(s), "scheduler",
+			 scheduler_json(&s->scheduler), "workloads",
+			 workloads_json(s, seed), "phases", phases_json(s),
+			 "telemetry", telemetry_json(&s->telemetry));
+}
+
+/* checks */
+
+/* A whole number stays an integer: 20000000, not 2e7. */
+static json_t *number_json(double value)
+{
+	if (value == floor(value) && fabs(value) < (double)(1ULL << 53))
+		return json_integer((json_int_t)value);
+	return json_real(value);
+}
+
+static json_t *limit_json(const struct scn_check *c)
+{
+	if (c->state)
+		return json_string(c->state);
+	if (c->op == SCN_OP_BETWEEN)
+		return json_pack("[o,o]", number_json(c->low),
+				 number_json(c->high));
+	return number_json(c->low);
+}
+
+static json_t *automatic_json(const struct scn_automatic *a)
+{
+	return json_pack("{s:b,s:o,s:b,s:b,s:b,s:f,s:b}", "progress",
+			 a->progress, "gap_ns", json_u64(a->gap_ns),
+			 "cpuset", a->cpuset, "scheduler", a->scheduler,
+			 "disk", a->disk, "telemetry", a->telemetry, "guest",
+			 a->guest);
+}
+
+json_t *plan_checks_new(const struct scenario *s)
+{
+	json_t *checks = json_array();
+	unsigned int i;
+
+	for (i = 0; i < s->nr_checks; i++) {
+		const struct scn_check *c = &s->checks[i];
+
+		json_array_append_new(checks, json_pack(
+			"{s:s,s:s?,s:s,s:o,s:s}", "metric", c->metric_name,
+			"phase", c->phase, "op", scn_op_name(c->op), "limit",
+			limit_json(c), "unit",
+			metric_unit_name(c->metric.def->unit)));
+	}
+	return json_pack("{s:o,s:o}", "checks", checks, "automatic",
+			 automatic_json(&s->automatic));
+}
