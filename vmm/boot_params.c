@@ -167,6 +167,17 @@ static void gdt_fill(uint64_t *gdt)
 	gdt[SEL_TSS / 8] = 0x00008b0000000067ULL;
 }
 
+int boot_tables_write(const struct guest_mem *mem)
+{
+	char *base = guest_mem_hva(mem, 0, LAYOUT_HIGH_RAM);
+
+	if (!base)
+		return -EFAULT;
+	gdt_fill((void *)(base + LAYOUT_GDT));
+	page_tables_fill((void *)(base + LAYOUT_PAGE_TABLES));
+	return 0;
+}
+
 int boot_params_write(const struct guest_mem *mem, const struct boot_image *img,
 		      const char *cmdline, uint64_t initrd_gpa,
 		      uint64_t initrd_len, const struct errmsg *e)
@@ -183,9 +194,7 @@ int boot_params_write(const struct guest_mem *mem, const struct boot_image *img,
 	memcpy(base + LAYOUT_CMDLINE, cmdline, len + 1);
 	zero_page_fill((void *)(base + LAYOUT_BOOT_PARAMS), mem, img,
 		       initrd_gpa, initrd_len);
-	gdt_fill((void *)(base + LAYOUT_GDT));
-	page_tables_fill((void *)(base + LAYOUT_PAGE_TABLES));
-	return 0;
+	return boot_tables_write(mem);
 }
 
 void boot_sregs(struct kvm_sregs *s)

@@ -35,6 +35,9 @@ int boot_params_write(const struct guest_mem *mem, const struct boot_image *img,
 		      const char *cmdline, uint64_t initrd_gpa,
 		      uint64_t initrd_len, const struct errmsg *e);
 
+/** boot_tables_write() - the GDT and page tables alone. 0 or -EFAULT. */
+int boot_tables_write(const struct guest_mem *mem);
+
 /**
  * boot_sregs() - 64-bit mode on the GDT and page tables written above
  * @s: as KVM_GET_SREGS gave it; changed

@@ -6,6 +6,8 @@ vmm-objs += vm.o
 vmm-objs += vm_loop.o
 vmm-objs += vcpu.o
 vmm-objs += kvm_host.o
+vmm-objs += kvm_probe.o
+vmm-objs += probe_code.o
 vmm-objs += memory.o
 vmm-objs += errmsg.o
 
