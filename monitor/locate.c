@@ -45,6 +45,7 @@ static bool reads_as(const struct candidate *c, enum mon_symbol sym,
 static bool candidate_fits(const struct candidate *c)
 {
 	uint64_t root = image_gpa(c, MON_SYM_INIT_TOP_PGT), gpa;
+	unsigned int levels;
 
 	if (!reads_as(c, MON_SYM_LINUX_BANNER, banner, sizeof(banner) - 1))
 		return false;
@@ -55,10 +56,16 @@ static bool candidate_fits(const struct candidate *c)
 	if (root % PW_PAGE_SIZE)
 		return false;
 
-	kmem_init(c->km, c->mem, root, c->info->levels);
-	return !page_walk_translate(&c->km->walk,
-				    c->info->sym[MON_SYM_LINUX_BANNER], &gpa) &&
-	       gpa == image_gpa(c, MON_SYM_LINUX_BANNER);
+	/* Only one number of levels leads back; what was told may be wrong. */
+	for (levels = 4; levels <= 5; levels++) {
+		kmem_init(c->km, c->mem, root, levels);
+		if (!page_walk_translate(&c->km->walk,
+					 c->info->sym[MON_SYM_LINUX_BANNER],
+					 &gpa) &&
+		    gpa == image_gpa(c, MON_SYM_LINUX_BANNER))
+			return true;
+	}
+	return false;
 }
 
 /* _text is at @kernel_code_phys, and somewhere at or below the banner. */

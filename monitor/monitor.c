@@ -87,9 +87,6 @@ static int open_guest(struct monitor *mon, const void *btf, size_t btf_len,
 {
 	int err;
 
-	if (mon->info.levels != 4 && mon->info.levels != 5)
-		return fail(-EINVAL, msg, len, "%u paging levels",
-			    mon->info.levels);
 	if (!mon->info.nr_cpus || mon->info.nr_cpus > MON_MAX_CPUS)
 		return fail(-EINVAL, msg, len, "%u CPUs, at most %u can be read",
 			    mon->info.nr_cpus, MON_MAX_CPUS);

@@ -46,8 +46,8 @@ extern const char *const mon_symbol_names[MON_SYM_NR];
 struct mon_guest_info {
 	uint64_t sym[MON_SYM_NR];	/* kernel virtual addresses */
 	uint64_t kernel_code_phys;	/* "Kernel code" of /proc/iomem */
-	unsigned int levels;		/* paging levels, 4 or 5 */
-	unsigned int nr_cpus;
+	unsigned int levels;		/* paging levels; a hint, both are tried */
+	unsigned int nr_cpus;		/* online; those CPUs' run queues are read */
 };
 
 /**
