@@ -9,6 +9,15 @@ runner-front-tests := units_test scenario_test
 
 runner-objs := cmd_check.o
 
+# The emulated host
+runner-objs += emu.o emu_boot.o emu_exec.o emu_init.o emu_job.o \
+	emu_job_inside.o emu_link.o emu_serve.o emu_slot.o probe.o
+
+# Kernels, and what goes into an initramfs
+runner-objs += cpio.o decompress.o elf_deps.o kernel.o modules.o
+$(eval $(call unit_tests,runner,cpio_test emu_link_test modules_test,\
+	runner lib,$(HOST_LIBS)))
+
 $(eval $(call unit_tests,runner,$(runner-front-tests),lib,\
 	$(O)/runner/front.a $(O)/lib/lib.a -ljansson -lstdc++))
 $(addprefix $(O)/runner/,$(runner-front-tests)): $(O)/runner/front.a

@@ -21,6 +21,9 @@ int cmd_check(int argc, char **argv);
 /* Not for users: the process that holds one VM, see runner/session.h. */
 int cmd_vm(int argc, char **argv);
 
+/* Not for users: is KVM fit? One line; 0 or KTSTR_EXIT_SKIP. */
+int cmd_probe(int argc, char **argv);
+
 /* Not for users: the emulated host, see runner/emu.h. */
 int cmd_emu_init(int argc, char **argv);	/* PID 1 inside */
 int cmd_emu_serve(int argc, char **argv);	/* boot one, serve a batch */

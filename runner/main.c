@@ -16,6 +16,7 @@ static const struct command {
 	{ "list", cmd_list, "the scenarios and schedulers that are there" },
 	{ "check", cmd_check, "parse a scenario, and no more" },
 	{ "__vm", cmd_vm, NULL },
+	{ "__probe", cmd_probe, NULL },
 	{ "__emu-init", cmd_emu_init, NULL },
 	{ "__emu-serve", cmd_emu_serve, NULL },
 	{ "__emu-exec", cmd_emu_exec, NULL },
