@@ -5,7 +5,15 @@ agent-objs := cgroup.o disk.o load.o load_bursty.o load_io.o load_spin.o \
 agent-tests := cgroup_test disk_test load_test stamp_test worker_test
 
 # What prepares the guest, and the supervisor
-agent-objs += plan.o shm.o sysfile.o
+agent-objs += agent.o agent_phases.o init.o json_text.o kmsg.o module.o \
+	phase.o plan.o port.o sched.o sched_exit.o sched_loader.o sched_set.o \
+	shm.o symbols.o sysfile.o time_floor.o topology.o
 
 $(eval $(call archive,agent,$(agent-objs)))
 $(eval $(call unit_tests,agent,$(agent-tests),agent lib,$(AGENT_LIBS)))
+
+# The guest's PID 1. Static and stripped: it travels in every initrd.
+$(O)/agent/ktstr-agent: $(O)/agent/main.o $(O)/agent/agent.a $(O)/lib/lib.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) $(STATIC) -s -o $@ $^ $(AGENT_LIBS)
+deps += $(O)/agent/main.d

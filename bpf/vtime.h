@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The good scheduler that simple.bpf.c is, and that every planted fault is but
+ * for its one defect: weighted virtual time on one shared queue. Included by
+ * one .bpf.c each; it holds the state as well as the code.
+ */
+#ifndef KTSTR_BPF_VTIME_H
+#define KTSTR_BPF_VTIME_H
+
+#include "bpf/ktstr_scx.h"
+
+#define VTIME_DSQ 0
+#define VTIME_WEIGHT_BASE 100 /* p->scx.weight of nice 0 */
+
+const volatile u64 slice_ns = 5000000;
+
+enum vtime_stat {
+	VTIME_LOCAL,	/* put straight on an idle CPU's queue */
+	VTIME_GLOBAL,	/* put on the shared queue */
+	VTIME_DISPATCH,	/* taken from the shared queue */
+	VTIME_STOP,	/* tasks that stopped running */
+	VTIME_NR_STATS,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VTIME_NR_STATS);
+	__type(key, u32);
+	__type(value, u64);
+} stats SEC(".maps");
+
+u64 vtime_now;		/* of the task that has run furthest */
+u64 nr_enqueued;
+u64 nr_running;		/* times a task began to run */
+u64 nr_init_task;
+
+static __always_inline void vtime_count(u32 stat)
+{
+	u64 *count = bpf_map_lookup_elem(&stats, &stat);
+
+	if (count)
+		(*count)++;
+}
+
+/* Return: the CPU; *@idle tells whether it was idle and is now claimed. */
+static __always_inline s32 vtime_pick_cpu(struct task_struct *p, s32 prev_cpu,
+					  u64 wake_flags, bool *idle)
+{
+	*idle = false;
+	return scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, idle);
+}
+
+static __always_inline void vtime_insert(struct task_struct *p, u64 enq_flags)
+{
+	u64 vtime = p->scx.dsq_vtime;
+
+	/* Who slept long keeps at most one slice of credit. */
+	if (ktstr_before(vtime, vtime_now - slice_ns))
+		vtime = vtime_now - slice_ns;
+	ktstr_insert_vtime(p, VTIME_DSQ, slice_ns, vtime, enq_flags);
+}
+
+static __always_inline void vtime_running(struct task_struct *p)
+{
+	/* Racy, and harmless so: the clock only ever lags by one task. */
+	if (ktstr_before(vtime_now, p->scx.dsq_vtime))
+		vtime_now = p->scx.dsq_vtime;
+	__sync_fetch_and_add(&nr_running, 1);
+}
+
+static __always_inline void vtime_stopping(struct task_struct *p)
+{
+	u64 weight = p->scx.weight ?: VTIME_WEIGHT_BASE;
+	u64 left = p->scx.slice;
+	/* A task that yields has its slice zeroed, and so pays for it whole. */
+	u64 used = left < slice_ns ? slice_ns - left : 0;
+
+	ktstr_set_vtime(p, p->scx.dsq_vtime + used * VTIME_WEIGHT_BASE / weight);
+}
+
+#endif
