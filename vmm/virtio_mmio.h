@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* virtio over MMIO, version 2 (virtio 1.4, 4.2): registers and state only. */
+/*
+ * virtio over MMIO, version 2 (virtio 1.4, 4.2): registers and state only.
+ *
+ * Several vCPUs may access the registers at once; a lock of the transport's
+ * puts them in order. Each kind of wrong access is logged once and counted.
+ */
 #ifndef KTSTR_VMM_VIRTIO_MMIO_H
 #define KTSTR_VMM_VIRTIO_MMIO_H
 
@@ -8,7 +13,9 @@
 #include "vmm/virtio_dev.h"
 
 #define VIRTIO_MMIO_BYTES 0x1000
-#define VIRTIO_MMIO_QUEUE_NOTIFY 0x50
+#ifndef VIRTIO_MMIO_QUEUE_NOTIFY /* <linux/virtio_mmio.h> */
+#define VIRTIO_MMIO_QUEUE_NOTIFY 0x050
+#endif
 
 struct virtio_mmio;
 
@@ -16,6 +23,7 @@ struct virtio_mmio;
 struct virtio_mmio_stats {
 	uint64_t reads, writes, interrupts;
 	uint64_t bad_width;	/* not 4-byte aligned 32-bit below 0x100 */
+	uint64_t bad_register;	/* no such register, not writable, bad value */
 	uint64_t bad_select;	/* queue or feature select out of range */
 	uint64_t bad_features;	/* never offered, or VERSION_1 missing */
 	uint64_t bad_phase;	/* queue write while ready, or wrong status */
@@ -28,11 +36,14 @@ struct virtio_mmio_stats {
  * @ops: borrowed, lives as long as the transport
  * @dev: handed to every op
  * @irq_fd: eventfd, borrowed: written to fire (irqfd in a VM)
+ * @t: result, for virtio_mmio_free()
  *
- * Return: 0 and *@t, or -errno.
+ * Return: 0 and *@t, or -errno; -EINVAL when @ops has too many queues.
  */
 int virtio_mmio_new(const struct virtio_dev_ops *ops, void *dev, int irq_fd,
 		    struct virtio_mmio **t);
+
+/** virtio_mmio_free() - after the device is quiet; NULL is fine */
 void virtio_mmio_free(struct virtio_mmio *t);
 
 /** virtio_mmio_irq() - what the device calls; lives as long as @t. */
@@ -44,10 +55,17 @@ struct virtio_irq *virtio_mmio_irq(struct virtio_mmio *t);
  */
 void virtio_mmio_read(struct virtio_mmio *t, uint64_t off, void *data,
 		      uint32_t len);
-/** virtio_mmio_write() - a guest write; vCPU thread. May join a worker (reset). */
+
+/**
+ * virtio_mmio_write() - a guest write; vCPU thread
+ *
+ * Blocks for the device's reset, which may join a worker, and its activate.
+ * QUEUE_NOTIFY normally goes by ioeventfd; one that comes here is passed on.
+ */
 void virtio_mmio_write(struct virtio_mmio *t, uint64_t off, const void *data,
 		       uint32_t len);
 
+/** virtio_mmio_stats_read() - any thread, without a lock */
 void virtio_mmio_stats_read(const struct virtio_mmio *t,
 			    struct virtio_mmio_stats *st);
 
