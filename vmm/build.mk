@@ -24,6 +24,8 @@ vmm-objs += boot_params.o
 vmm-objs += serial.o
 vmm-objs += console_buf.o
 vmm-objs += devices.o
+vmm-objs += virtqueue.o
+vmm-objs += virtio_mmio.o
 
 # the disk
 vmm-objs += token_bucket.o
@@ -39,6 +41,9 @@ vmm-objs += blk_req.o
 vmm-objs += blk_state.o
 vmm-objs += virtio_blk.o
 vmm-tests += token_bucket_test
+
+vmm-tests += virtqueue_test
+vmm-tests += virtio_mmio_test
 
 vmm-libs := -lzstd -llzma -llz4 -lz
 
