@@ -18,6 +18,13 @@ runner-objs += cpio.o decompress.o elf_deps.o kernel.o modules.o
 $(eval $(call unit_tests,runner,cpio_test emu_link_test modules_test,\
 	runner lib,$(HOST_LIBS)))
 
+# Scheduler sources
+runner-objs += sched_source.o vmlinux_h.o
+sched-source-objs := $(addprefix $(O)/runner/,sched_source.o vmlinux_h.o)
+$(eval $(call unit_tests,runner,sched_source_test,lib,\
+	$(sched-source-objs) $(O)/lib/lib.a $(LIBBPF_LIBS)))
+$(O)/runner/sched_source_test: $(sched-source-objs)
+
 $(eval $(call unit_tests,runner,$(runner-front-tests),lib,\
 	$(O)/runner/front.a $(O)/lib/lib.a -ljansson -lstdc++))
 $(addprefix $(O)/runner/,$(runner-front-tests)): $(O)/runner/front.a
