@@ -18,6 +18,12 @@ runner-objs += cpio.o decompress.o elf_deps.o kernel.o modules.o
 $(eval $(call unit_tests,runner,cpio_test emu_link_test modules_test,\
 	runner lib,$(HOST_LIBS)))
 
+# From a plan to facts: the parent's side and the VM process
+runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
+	session.o session_agent.o session_facts.o sampler.o \
+	console_log.o facts_disk.o facts_workload.o
+$(eval $(call unit_tests,runner,facts_test,runner lib,-ljansson))
+
 # Scheduler sources
 runner-objs += sched_source.o vmlinux_h.o
 sched-source-objs := $(addprefix $(O)/runner/,sched_source.o vmlinux_h.o)
