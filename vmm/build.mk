@@ -40,10 +40,18 @@ vmm-objs += blk_limits.o
 vmm-objs += blk_req.o
 vmm-objs += blk_state.o
 vmm-objs += virtio_blk.o
+vmm-tests += blk_policy_test
+vmm-tests += blk_dispatch_test
+vmm-tests += blk_worker_test
+vmm-tests += blk_req_test
+vmm-tests += blk_state_test
 vmm-tests += token_bucket_test
 
 vmm-tests += virtqueue_test
 vmm-tests += virtio_mmio_test
+
+vmm-tests += topology_test
+vmm-tests += cpuid_test
 
 vmm-libs := -lzstd -llzma -llz4 -lz
 
