@@ -1,0 +1,724 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "monitor/monitor.h"
+#include "monitor/test_image.h"
+
+#include <bpf/btf.h>
+#include <check.h>
+#include <linux/bpf.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Every test runs on a few layouts: odd numbers have 5-level paging. */
+#define LAYOUTS 6
+
+static struct test_image *image(int layout)
+{
+	struct ti_config cfg = { .seed = 1000 + layout,
+				 .levels = layout & 1 ? 5 : 4,
+				 .slots = layout & 2 ? 16 : 64 };
+
+	return ti_new(&cfg);
+}
+
+static int open_err(struct test_image *ti)
+{
+	struct monitor *mon = NULL;
+	char msg[200] = "";
+	const void *raw;
+	uint32_t len;
+	int err;
+
+	raw = btf__raw_data(ti->btf, &len);
+	err = mon_open(&ti->mem, &ti->info, raw, len, &mon, msg, sizeof(msg));
+	if (err)
+		ck_assert_int_gt(strlen(msg), 0);
+	mon_close(mon);
+	return err;
+}
+
+START_TEST(banner_is_read_through_the_tables)
+{
+	struct test_image *ti = image(_i);
+	struct monitor *mon = ti_open(ti);
+	char text[19] = "";
+
+	ck_assert_int_eq(0, mon_read(mon, ti->info.sym[MON_SYM_LINUX_BANNER],
+				     text, 18));
+	ck_assert_str_eq("Linux version test", text);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(kernel_is_found_with_and_without_hints)
+{
+	struct test_image *ti = image(_i);
+
+	ti->info.levels = 0;
+	ck_assert_int_eq(0, open_err(ti));
+	ti->info.kernel_code_phys = 8 << 20;
+	ck_assert_int_eq(0, open_err(ti));
+	ti->info.kernel_code_phys = 12345;
+	ck_assert_int_eq(0, open_err(ti));
+	ti->info.sym[MON_SYM_PHYS_BASE] = 0;
+	ck_assert_int_eq(0, open_err(ti));
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(what_is_no_such_kernel_is_refused)
+{
+	struct test_image *ti = image(_i);
+	struct mon_guest_info good = ti->info;
+
+	ti->info.sym[MON_SYM_LINUX_BANNER] = 0;
+	ck_assert_int_eq(-ENOENT, open_err(ti));
+	ti->info = good;
+	ti->info.sym[MON_SYM_LINUX_BANNER] += 8;
+	ck_assert_int_eq(-EPROTO, open_err(ti));
+	ti->info = good;
+	ti->info.sym[MON_SYM_INIT_TOP_PGT] += 4096;
+	ck_assert_int_eq(-EPROTO, open_err(ti));
+	ti->info = good;
+	ti->info.sym[MON_SYM_PHYS_BASE] += 8;
+	ck_assert_int_eq(-EPROTO, open_err(ti));
+	ti->info = good;
+	ti->info.sym[MON_SYM_INIT_TASK] += 8;
+	ck_assert_int_eq(-EPROTO, open_err(ti));
+	ti->info = good;
+	ti->info.nr_cpus = MON_MAX_CPUS + 1;
+	ck_assert_int_eq(-EINVAL, open_err(ti));
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(memory_that_is_not_there_faults)
+{
+	struct test_image *ti = image(_i);
+	uint64_t page = ti_vmalloc(ti, 4096);
+	struct monitor *mon = ti_open(ti);
+	char buf[16];
+
+	ck_assert_int_eq(0, mon_read(mon, page + 4080, buf, 16));
+	ck_assert_int_eq(-EFAULT, mon_read(mon, page + 4088, buf, 16));
+	ck_assert_int_eq(-EFAULT, mon_read(mon, 0, buf, 16));
+	ck_assert_int_eq(-EFAULT, mon_read(mon, 0x7fff00000000, buf, 16));
+	ck_assert_int_eq(-EFAULT, mon_read(mon, UINT64_MAX - 7, buf, 16));
+	/* In the direct map, but no RAM */
+	ck_assert_int_eq(-EFAULT,
+			 mon_read(mon, ti_direct(ti, 8) + TI_RAM_BYTES, buf,
+				  16));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(run_queues_are_read_by_name)
+{
+	struct test_image *ti = image(_i);
+	struct monitor *mon = ti_open(ti);
+	uint64_t rq = ti_rq(ti, 1);
+	struct mon_sched s;
+
+	ti_set(ti, rq, "rq.nr_running", 7);
+	ti_set(ti, rq, "rq.clock", 123456789012345);
+	ti_set(ti, rq + ti_off(ti, "rq.rq_donor"), "rq_donor.curr", 42);
+	ti_set(ti, rq + ti_off(ti, "rq.scx"), "scx_rq.nr_running", 5);
+	ti_set(ti, rq + ti_off(ti, "rq.scx") + ti_off(ti, "scx_rq.local_dsq"),
+	       "scx_dispatch_q.nr", 3);
+	ck_assert_int_eq(0, mon_read_sched(mon, &s));
+	ck_assert_uint_eq(2, s.nr_cpus);
+	ck_assert_uint_eq(0, s.nr_running[0]);
+	ck_assert(s.idle[0]);
+	ck_assert_uint_eq(7, s.nr_running[1]);
+	ck_assert_uint_eq(123456789012345, s.rq_clock[1]);
+	ck_assert(!s.idle[1]);
+	ck_assert_uint_eq(5, s.scx_nr_running[1]);
+	ck_assert_uint_eq(3, s.local_dsq_depth[1]);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(run_queue_of_another_cpu_is_a_fault)
+{
+	struct test_image *ti = image(_i);
+	struct monitor *mon = ti_open(ti);
+	struct mon_sched s;
+
+	ti_set(ti, ti_rq(ti, 1), "rq.cpu", 0);
+	ck_assert_int_eq(-EFAULT, mon_read_sched(mon, &s));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(scheduler_and_events_are_read_by_name)
+{
+	struct test_image *ti = image(_i);
+	uint64_t sched = ti_scheduler(ti, "good\tone");
+	struct monitor *mon = ti_open(ti);
+	struct mon_sched s;
+	unsigned int i, seen = 0;
+
+	ti_write_u32(ti, ti->info.sym[MON_SYM_SCX_ENABLE_STATE_VAR], 11);
+	ti_set(ti, sched, "scx_sched.bypass_depth", 2);
+	ti_set(ti, sched, "scx_sched.exit_kind", 1026);
+	ti_event(ti, sched, 0, 0, 100);
+	ti_event(ti, sched, 1, 0, 11);
+	ti_event(ti, sched, 1, 2, -3);
+	ck_assert_int_eq(0, mon_read_sched(mon, &s));
+	ck_assert(s.have_scx);
+	ck_assert_int_eq(MON_SCX_ENABLED, s.state);
+	ck_assert_str_eq("good?one", s.ops_name);
+	ck_assert_int_eq(1026, s.exit_kind);
+	ck_assert_int_eq(2, s.bypass_depth);
+	ck_assert_uint_eq(3, s.nr_events);
+	for (i = 0; i < s.nr_events; i++) {
+		int64_t want = -1;
+
+		if (!strcmp(s.event_names[i], "SCX_EV_ONE"))
+			want = 111;
+		else if (!strcmp(s.event_names[i], "SCX_EV_TWO"))
+			want = 0;
+		else if (!strcmp(s.event_names[i], "SCX_EV_NEW"))
+			want = -3;
+		ck_assert_int_eq(want, s.events[i]);
+		seen++;
+	}
+	ck_assert_uint_eq(3, seen);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(events_of_an_older_layout_are_found)
+{
+	struct ti_config cfg = { .seed = 5 + _i, .scx_6_16 = true };
+	struct test_image *ti = ti_new(&cfg);
+	uint64_t sched = ti_scheduler(ti, "old");
+	struct monitor *mon = ti_open(ti);
+	int64_t sum = 0;
+	struct mon_sched s;
+	unsigned int i;
+
+	ti_event(ti, sched, 1, 1, 77);
+	ck_assert_int_eq(0, mon_read_sched(mon, &s));
+	ck_assert_uint_eq(3, s.nr_events);
+	for (i = 0; i < s.nr_events; i++)
+		sum += s.events[i];
+	ck_assert_int_eq(77, sum);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(without_a_scheduler_nothing_is_said_of_one)
+{
+	struct test_image *ti = image(_i);
+	struct monitor *mon = ti_open(ti);
+	struct mon_sched s;
+
+	ck_assert_int_eq(0, mon_read_sched(mon, &s));
+	ck_assert(s.have_scx);
+	ck_assert_int_eq(MON_SCX_DISABLED, s.state);
+	ck_assert_str_eq("", s.ops_name);
+	ck_assert_int_eq(-1, s.exit_kind);
+	ck_assert_int_eq(-1, s.bypass_depth);
+	ck_assert_uint_eq(0, s.nr_events);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(missing_fields_are_not_available_and_never_zero)
+{
+	struct ti_config cfg = {
+		.seed = _i, .drop = { "scx_sched.bypass_depth",
+				      "scx_sched.exit_kind", "scx_rq.local_dsq",
+				      "scx_sched_pcpu.event_stats" },
+	};
+	struct test_image *ti = ti_new(&cfg);
+	struct monitor *mon;
+	struct mon_sched s;
+
+	ti_scheduler(ti, "x");
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_read_sched(mon, &s));
+	ck_assert(s.have_scx);
+	ck_assert_str_eq("x", s.ops_name);
+	ck_assert_int_eq(-1, s.exit_kind);
+	ck_assert_int_eq(-1, s.bypass_depth);
+	ck_assert_uint_eq(MON_NO_VALUE, s.local_dsq_depth[0]);
+	ck_assert_uint_eq(0, s.scx_nr_running[0]);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(kernel_without_sched_ext_is_read_without_it)
+{
+	struct ti_config cfg = { .seed = _i, .no_scx = true };
+	struct test_image *ti = ti_new(&cfg);
+	struct monitor *mon = ti_open(ti);
+	struct mon_sched s;
+
+	ti_set(ti, ti_rq(ti, 0), "rq.nr_running", 4);
+	ck_assert_int_eq(0, mon_read_sched(mon, &s));
+	ck_assert(!s.have_scx);
+	ck_assert_int_eq(MON_SCX_UNKNOWN, s.state);
+	ck_assert_uint_eq(4, s.nr_running[0]);
+	ck_assert_uint_eq(MON_NO_VALUE, s.scx_nr_running[0]);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(without_run_queue_layout_sched_is_not_supported)
+{
+	struct ti_config cfg = { .seed = _i, .drop = { "rq.clock" } };
+	struct test_image *ti = ti_new(&cfg);
+	struct monitor *mon = ti_open(ti);
+	struct mon_sched s;
+
+	ck_assert_int_eq(-ENOTSUP, mon_read_sched(mon, &s));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(maps_are_found_by_id)
+{
+	static const uint32_t ids[] = { 1, 2, 64, 65, 100, 4097, 300000 };
+	struct test_image *ti = image(_i);
+	struct monitor *mon;
+	uint64_t kva[7], seen;
+	char name[16];
+	size_t i;
+
+	for (i = 0; i < 7; i++) {
+		struct ti_map m = { .id = ids[i], .type = BPF_MAP_TYPE_ARRAY,
+				    .key_size = 4, .value_size = 8,
+				    .max_entries = 1, .name = "a_map" };
+
+		kva[i] = ti_map(ti, &m);
+	}
+	mon = ti_open(ti);
+	for (i = 0; i < 7; i++) {
+		ck_assert_int_eq(0, mon_find_map(mon, ids[i], &seen, name));
+		ck_assert_uint_eq(kva[i], seen);
+		ck_assert_str_eq("a_map", name);
+	}
+	ck_assert_int_eq(-ENOENT, mon_find_map(mon, 0, &seen, NULL));
+	ck_assert_int_eq(-ENOENT, mon_find_map(mon, 3, &seen, NULL));
+	ck_assert_int_eq(-ENOENT, mon_find_map(mon, 70, &seen, NULL));
+	ck_assert_int_eq(-ENOENT, mon_find_map(mon, UINT32_MAX, &seen, NULL));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(map_that_carries_another_id_is_not_found)
+{
+	struct ti_map m = { .id = 9, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 8, .max_entries = 1, .name = "m" };
+	struct test_image *ti = image(_i);
+	uint64_t map = ti_map(ti, &m), seen;
+	struct monitor *mon = ti_open(ti);
+
+	ti_set(ti, map, "bpf_map.id", 0); /* as a map that is being freed */
+	ck_assert_int_eq(-ENOENT, mon_find_map(mon, 9, &seen, NULL));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+/* What a test saw of mon_map_numbers(). */
+struct seen {
+	const char *want;
+	double value;
+	unsigned int hits, calls;
+	bool unstable;
+};
+
+static int see(void *ctx, const char *name, double value, bool unstable)
+{
+	struct seen *s = ctx;
+
+	s->calls++;
+	if (strcmp(name, s->want))
+		return 0;
+	s->hits++;
+	s->value = value;
+	s->unstable = unstable;
+	return 0;
+}
+
+static double number(struct monitor *mon, const char *name)
+{
+	struct seen s = { .want = name };
+
+	ck_assert_int_eq(0, mon_map_numbers(mon, see, &s));
+	ck_assert_msg(s.hits == 1, "%s: %u times", name, s.hits);
+	ck_assert(!s.unstable);
+	return s.value;
+}
+
+static json_t *at(json_t *j, const char *map, size_t entry)
+{
+	j = json_object_get(json_object_get(j, map), "entries");
+	return json_array_get(j, entry);
+}
+
+START_TEST(untyped_array_has_entries_and_numbers)
+{
+	struct ti_map m = { .id = 4, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 8, .max_entries = 600,
+			    .name = "counts" };
+	struct test_image *ti = image(_i);
+	uint64_t map = ti_map(ti, &m);
+	struct monitor *mon = ti_open(ti);
+	json_t *all, *one;
+
+	/* Entry 511's value is on another page than the map itself. */
+	ti_write_u64(ti, ti_value(ti, map, 8, 0), 5);
+	ti_write_u64(ti, ti_value(ti, map, 8, 511), 1ull << 60);
+	ck_assert_int_eq(0, mon_watch_map(mon, 4));
+	ck_assert_int_eq(0, mon_watch_map(mon, 4));
+	ck_assert_double_eq(5, number(mon, "counts[0]"));
+	ck_assert_double_eq(1ull << 60, number(mon, "counts[511]"));
+
+	all = mon_read_maps(mon, 512);
+	ck_assert_uint_eq(1, json_object_size(all));
+	one = json_object_get(all, "counts");
+	ck_assert_str_eq("array",
+			 json_string_value(json_object_get(one, "type")));
+	ck_assert_str_eq("host",
+			 json_string_value(json_object_get(one, "source")));
+	ck_assert_str_eq("u32", json_string_value(json_object_get(one, "key")));
+	ck_assert_str_eq("u64",
+			 json_string_value(json_object_get(one, "value")));
+	ck_assert(json_is_true(json_object_get(one, "truncated")));
+	ck_assert_uint_eq(512, json_array_size(json_object_get(one, "entries")));
+	ck_assert_int_eq(5, json_integer_value(
+		json_object_get(at(all, "counts", 0), "value")));
+	ck_assert_str_eq("1152921504606846976", json_string_value(
+		json_object_get(at(all, "counts", 511), "value")));
+	json_decref(all);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(percpu_array_lists_cpus_and_sums_them)
+{
+	struct ti_map m = { .id = 5, .type = BPF_MAP_TYPE_PERCPU_ARRAY,
+			    .key_size = 4, .value_size = 8, .max_entries = 2,
+			    .name = "stats" };
+	struct test_image *ti = image(_i);
+	uint64_t map = ti_map(ti, &m);
+	struct monitor *mon = ti_open(ti);
+	json_t *all, *values;
+
+	ti_write_u64(ti, ti_percpu_value(ti, map, 1, 0), 812);
+	ti_write_u64(ti, ti_percpu_value(ti, map, 1, 1), 790);
+	ck_assert_int_eq(0, mon_watch_map(mon, 5));
+	ck_assert_double_eq(0, number(mon, "stats[0]"));
+	ck_assert_double_eq(1602, number(mon, "stats[1]"));
+
+	all = mon_read_maps(mon, 100);
+	values = json_object_get(at(all, "stats", 1), "values");
+	ck_assert_uint_eq(2, json_array_size(values));
+	ck_assert_int_eq(812, json_integer_value(json_array_get(values, 0)));
+	ck_assert_int_eq(790, json_integer_value(json_array_get(values, 1)));
+	json_decref(all);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+/* A program's BTF with global data: u64 nr at 8, s32 lag at 0. */
+static struct btf *global_btf(uint32_t *section)
+{
+	struct btf *btf = btf__new_empty();
+	int u64, s32, nr, lag;
+
+	u64 = btf__add_typedef(btf, "u64", btf__add_int(btf, "unsigned long",
+							8, 0));
+	s32 = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	nr = btf__add_var(btf, "nr", BTF_VAR_GLOBAL_ALLOCATED, u64);
+	lag = btf__add_var(btf, "lag", BTF_VAR_STATIC, s32);
+	*section = btf__add_datasec(btf, ".bss", 16);
+	btf__add_datasec_var_info(btf, lag, 0, 4);
+	btf__add_datasec_var_info(btf, nr, 8, 8);
+	return btf;
+}
+
+START_TEST(global_data_goes_by_its_section)
+{
+	struct ti_map m = { .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 16, .max_entries = 1 };
+	struct test_image *ti = image(_i);
+	struct btf *btf = global_btf(&m.value_type);
+	struct monitor *mon;
+	json_t *all, *value;
+	uint64_t map;
+
+	m.btf_kva = ti_btf(ti, btf, 70);
+	m.id = 20;
+	m.name = "scx_simp.bss";
+	map = ti_map(ti, &m);
+	ti_write_u32(ti, ti_value(ti, map, 16, 0), -5);
+	ti_write_u64(ti, ti_value(ti, map, 16, 0) + 8, 91234567);
+	m.id = 21;
+	m.name = "second.bss";
+	map = ti_map(ti, &m);
+	ti_write_u64(ti, ti_value(ti, map, 16, 0) + 8, 3);
+	m.id = 22; /* the name is taken */
+	map = ti_map(ti, &m);
+
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 20));
+	ck_assert_int_eq(0, mon_watch_map(mon, 21));
+	ck_assert_int_eq(0, mon_watch_map(mon, 22));
+	ck_assert_double_eq(91234567, number(mon, ".bss.nr"));
+	ck_assert_double_eq(-5, number(mon, ".bss.lag"));
+	ck_assert_double_eq(3, number(mon, ".bss#21.nr"));
+
+	all = mon_read_maps(mon, 10);
+	value = json_object_get(at(all, "scx_simp.bss", 0), "value");
+	ck_assert_int_eq(91234567,
+			 json_integer_value(json_object_get(value, "nr")));
+	ck_assert_int_eq(-5, json_integer_value(json_object_get(value, "lag")));
+	ck_assert_ptr_nonnull(json_object_get(all, "second.bss"));
+	ck_assert_ptr_nonnull(json_object_get(all, "second.bss#22"));
+	json_decref(all);
+	mon_close(mon);
+	btf__free(btf);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(btf_that_does_not_fit_leaves_the_map_untyped)
+{
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 8, .max_entries = 1, .name = "m" };
+	struct test_image *ti = image(_i);
+	struct btf *btf = global_btf(&m.value_type); /* 16 bytes */
+	struct monitor *mon;
+	json_t *all;
+
+	m.btf_kva = ti_btf(ti, btf, 70);
+	ti_map(ti, &m);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	ck_assert_double_eq(0, number(mon, "m"));
+	all = mon_read_maps(mon, 10);
+	ck_assert(json_is_integer(json_object_get(at(all, "m", 0), "value")));
+	json_decref(all);
+	mon_close(mon);
+	btf__free(btf);
+	ti_free(ti);
+}
+END_TEST
+
+static void expect_why(struct monitor *mon, const char *name, const char *part)
+{
+	json_t *all = mon_read_maps(mon, 10), *map;
+	const char *why;
+
+	map = json_object_get(all, name);
+	ck_assert(json_is_false(json_object_get(map, "readable")));
+	why = json_string_value(json_object_get(map, "why"));
+	ck_assert_ptr_nonnull(why);
+	ck_assert_msg(strstr(why, part), "%s", why);
+	ck_assert_ptr_null(json_object_get(map, "entries"));
+	json_decref(all);
+}
+
+START_TEST(maps_that_can_not_be_read_say_why)
+{
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_RINGBUF,
+			    .key_size = 4, .value_size = 8, .max_entries = 4,
+			    .name = "ring" };
+	struct test_image *ti = image(_i);
+	struct monitor *mon;
+	uint64_t map;
+
+	ti_map(ti, &m);
+	m.id = 4;
+	m.type = BPF_MAP_TYPE_ARRAY;
+	m.name = "lies";
+	map = ti_map(ti, &m);
+	ti_set(ti, map - ti_off(ti, "bpf_array.map"), "bpf_array.elem_size", 4);
+	m.id = 5;
+	m.name = "big";
+	map = ti_map(ti, &m);
+	ti_set(ti, map, "bpf_map.value_size", 2 << 20);
+	ti_set(ti, map - ti_off(ti, "bpf_array.map"), "bpf_array.elem_size",
+	       2 << 20);
+
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	ck_assert_int_eq(0, mon_watch_map(mon, 4));
+	ck_assert_int_eq(0, mon_watch_map(mon, 5));
+	ck_assert_int_eq(-ENOENT, mon_watch_map(mon, 6));
+	expect_why(mon, "ring", "type");
+	expect_why(mon, "lies", "contradict");
+	expect_why(mon, "big", "1 MiB");
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(map_that_went_away_is_gone)
+{
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 8, .max_entries = 1, .name = "m" };
+	struct test_image *ti = image(_i);
+	uint64_t map = ti_map(ti, &m);
+	struct monitor *mon = ti_open(ti);
+	struct seen s = { .want = "m" };
+	char byte;
+
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	ck_assert_double_eq(0, number(mon, "m"));
+	ti_idr_set(ti, 3, 0);
+	ck_assert_int_eq(0, mon_map_numbers(mon, see, &s));
+	ck_assert_uint_eq(0, s.calls);
+	expect_why(mon, "m", "gone");
+	ck_assert_int_eq(-ENOENT, mon_read_array_value(mon, 3, &byte, 0, 1));
+
+	/* Another map under the same id is not that map. */
+	ti_idr_set(ti, 3, map + 8);
+	expect_why(mon, "m", "gone");
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(raw_bytes_of_an_array_are_bounded)
+{
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 10000, .max_entries = 1,
+			    .name = "shm" };
+	struct test_image *ti = image(_i);
+	uint64_t map = ti_map(ti, &m), v = 0;
+	struct monitor *mon;
+
+	ti_write_u64(ti, ti_value(ti, map, 10000, 0) + 9992, 4711);
+	m.id = 4;
+	m.type = BPF_MAP_TYPE_PERCPU_ARRAY;
+	m.value_size = 8;
+	ti_map(ti, &m);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_read_array_value(mon, 3, &v, 9992, 8));
+	ck_assert_uint_eq(4711, v);
+	ck_assert_int_eq(-EINVAL, mon_read_array_value(mon, 3, &v, 9993, 8));
+	ck_assert_int_eq(-EINVAL, mon_read_array_value(mon, 3, &v, SIZE_MAX, 8));
+	ck_assert_int_eq(-EINVAL, mon_read_array_value(mon, 4, &v, 0, 8));
+	ck_assert_int_eq(-ENOENT, mon_read_array_value(mon, 5, &v, 0, 8));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(at_most_64_maps_are_watched)
+{
+	struct ti_map m = { .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 8, .max_entries = 1, .name = "m" };
+	struct test_image *ti = image(_i);
+	struct monitor *mon;
+
+	for (m.id = 1; m.id <= 65; m.id++)
+		ti_map(ti, &m);
+	mon = ti_open(ti);
+	for (m.id = 1; m.id <= 64; m.id++)
+		ck_assert_int_eq(0, mon_watch_map(mon, m.id));
+	ck_assert_int_eq(-ENOSPC, mon_watch_map(mon, 65));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+static int stop_at_once(void *ctx, const char *name, double value,
+			bool unstable)
+{
+	++*(unsigned int *)ctx;
+	return 17;
+}
+
+START_TEST(a_callback_can_end_the_listing)
+{
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 8, .max_entries = 5, .name = "m" };
+	struct test_image *ti = image(_i);
+	unsigned int calls = 0;
+	struct monitor *mon;
+
+	ti_map(ti, &m);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	ck_assert_int_eq(17, mon_map_numbers(mon, stop_at_once, &calls));
+	ck_assert_uint_eq(1, calls);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("monitor");
+	TCase *t = tcase_create("monitor");
+
+	tcase_set_timeout(t, 20);
+	tcase_add_loop_test(t, banner_is_read_through_the_tables, 0, LAYOUTS);
+	tcase_add_loop_test(t, kernel_is_found_with_and_without_hints, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, what_is_no_such_kernel_is_refused, 0, LAYOUTS);
+	tcase_add_loop_test(t, memory_that_is_not_there_faults, 0, LAYOUTS);
+	tcase_add_loop_test(t, run_queues_are_read_by_name, 0, LAYOUTS);
+	tcase_add_loop_test(t, run_queue_of_another_cpu_is_a_fault, 0, LAYOUTS);
+	tcase_add_loop_test(t, scheduler_and_events_are_read_by_name, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, events_of_an_older_layout_are_found, 0, LAYOUTS);
+	tcase_add_loop_test(t, without_a_scheduler_nothing_is_said_of_one, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, missing_fields_are_not_available_and_never_zero,
+			    0, LAYOUTS);
+	tcase_add_loop_test(t, kernel_without_sched_ext_is_read_without_it, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, without_run_queue_layout_sched_is_not_supported,
+			    0, LAYOUTS);
+	tcase_add_loop_test(t, maps_are_found_by_id, 0, LAYOUTS);
+	tcase_add_loop_test(t, map_that_carries_another_id_is_not_found, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, untyped_array_has_entries_and_numbers, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, percpu_array_lists_cpus_and_sums_them, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, global_data_goes_by_its_section, 0, LAYOUTS);
+	tcase_add_loop_test(t, btf_that_does_not_fit_leaves_the_map_untyped, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, maps_that_can_not_be_read_say_why, 0, LAYOUTS);
+	tcase_add_loop_test(t, map_that_went_away_is_gone, 0, LAYOUTS);
+	tcase_add_loop_test(t, raw_bytes_of_an_array_are_bounded, 0, LAYOUTS);
+	tcase_add_loop_test(t, at_most_64_maps_are_watched, 0, LAYOUTS);
+	tcase_add_loop_test(t, a_callback_can_end_the_listing, 0, LAYOUTS);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *r = srunner_create(suite());
+	int failed;
+
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
