@@ -52,6 +52,9 @@ vmm-tests += virtio_mmio_test
 
 vmm-tests += topology_test
 vmm-tests += cpuid_test
+vmm-tests += acpi_test
+vmm-tests += serial_test
+vmm-tests += vm_loop_test
 
 vmm-libs := -lzstd -llzma -llz4 -lz
 
