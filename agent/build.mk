@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The workers and their loads
-agent-objs := cgroup.o disk.o load.o load_bursty.o load_io.o load_spin.o \
-	schedstat.o stamp.o worker.o worker_main.o
+agent-objs := cgroup.o disk.o load.o load_bursty.o load_io.o load_pair.o \
+	load_periodic.o load_spin.o load_yield.o schedstat.o stamp.o worker.o \
+	worker_main.o
 agent-tests := cgroup_test disk_test load_test stamp_test worker_test
 
 # What prepares the guest, and the supervisor

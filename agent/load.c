@@ -10,8 +10,15 @@
 
 static const struct load_kind *const kinds[] = {
 	&load_kind_spin,
+	&load_kind_yield,
+	&load_kind_mixed,
 	&load_kind_bursty,
+	&load_kind_periodic,
+	&load_kind_pipe,
+	&load_kind_futex_ping_pong,
 	&load_kind_io_rand_read,
+	&load_kind_io_seq_write,
+	&load_kind_io_sync_write,
 };
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -139,8 +139,26 @@ struct ktstr_cell *load_spin_cpu_time(struct load *l, uint64_t ns);
  */
 struct ktstr_cell *load_sleep_until(struct load *l, uint64_t expiry_ns);
 
+/**
+ * load_periodic_next() - the release after a job that was done at @done_ns
+ * @release_ns: that job's
+ * @missed: jobs that were not done by their deadline, the next release: this
+ *	one, and those whose release passed meanwhile and that are skipped
+ *
+ * Every release is so either done in time or missed, once.
+ */
+uint64_t load_periodic_next(uint64_t release_ns, uint64_t done_ns,
+			    uint64_t period_ns, uint64_t *missed);
+
 extern const struct load_kind load_kind_spin;
+extern const struct load_kind load_kind_yield;
+extern const struct load_kind load_kind_mixed;
 extern const struct load_kind load_kind_bursty;
+extern const struct load_kind load_kind_periodic;
+extern const struct load_kind load_kind_pipe;
+extern const struct load_kind load_kind_futex_ping_pong;
 extern const struct load_kind load_kind_io_rand_read;
+extern const struct load_kind load_kind_io_seq_write;
+extern const struct load_kind load_kind_io_sync_write;
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/plan.h"
 #include "lib/clock.h"
 
 #define SECTOR_BYTES 512
@@ -38,34 +39,36 @@ static struct ktstr_cell *io_done(struct load *l, ssize_t moved, uint64_t want,
 	return NULL;
 }
 
-enum { READ_BLOCK_BYTES, READ_DEPTH };
-
-static const struct load_param rand_read_params[] = {
-	[READ_BLOCK_BYTES] = { "block_bytes", 4096, SECTOR_BYTES, 1 << 20 },
-	[READ_DEPTH] = { "depth", 1, 1, 1 },	/* more needs io_uring */
-	{ 0 },
-};
+/* block_bytes is the first parameter of every kind here. */
+enum { BLOCK_BYTES };
 
 static int block_check(const uint64_t *param, char *err_msg, size_t err_len)
 {
-	if (param[READ_BLOCK_BYTES] % SECTOR_BYTES == 0)
+	if (param[BLOCK_BYTES] % SECTOR_BYTES == 0)
 		return 0;
 	snprintf(err_msg, err_len, "block_bytes is %" PRIu64
-		 ", not a multiple of %d", param[READ_BLOCK_BYTES],
-		 SECTOR_BYTES);
+		 ", not a multiple of %d", param[BLOCK_BYTES], SECTOR_BYTES);
 	return -EINVAL;
 }
 
+/* --- io_rand_read --- */
+
+static const struct load_param rand_read_params[] = {
+	[BLOCK_BYTES] = { "block_bytes", 4096, SECTOR_BYTES, 1 << 20 },
+	{ "depth", 1, 1, 1 },	/* more needs io_uring */
+	{ 0 },
+};
+
 static int rand_read_setup(struct load *l)
 {
-	if (l->disk_bytes < l->param[READ_BLOCK_BYTES])
+	if (l->disk_bytes < l->param[BLOCK_BYTES])
 		return load_fail(l, "disk below one block", -ENOSPC);
-	return io_alloc(l, l->param[READ_BLOCK_BYTES]);
+	return io_alloc(l, l->param[BLOCK_BYTES]);
 }
 
 static int rand_read_run(struct load *l)
 {
-	uint64_t block_bytes = l->param[READ_BLOCK_BYTES];
+	uint64_t block_bytes = l->param[BLOCK_BYTES];
 	uint64_t blocks = l->disk_bytes / block_bytes;
 	uint64_t submit_ns, offset;
 	uint32_t gen;
@@ -89,4 +92,123 @@ const struct load_kind load_kind_io_rand_read = {
 	.check = block_check,
 	.setup = rand_read_setup,
 	.run = rand_read_run,
+};
+
+/* --- writing --- */
+
+/* Where a sequential writer is: round and round in its share of the disk. */
+struct writer {
+	uint64_t first;		/* byte of the disk */
+	uint64_t blocks;	/* of the share */
+	uint64_t next;		/* block of the share */
+};
+
+static struct writer writer_of(const struct load *l)
+{
+	uint64_t block_bytes = l->param[BLOCK_BYTES];
+	uint64_t blocks = l->disk_bytes / block_bytes / l->workload->workers;
+
+	return (struct writer){ .first = l->index * blocks * block_bytes,
+				.blocks = blocks };
+}
+
+/* Bytes that no layer below takes for a hole. */
+static void fill(struct load *l)
+{
+	uint64_t *word = l->buf, i;
+
+	for (i = 0; i < l->param[BLOCK_BYTES] / sizeof(*word); i++)
+		word[i] = rng_next(&l->rng);
+}
+
+static int write_setup(struct load *l)
+{
+	int err;
+
+	if (!writer_of(l).blocks)
+		return load_fail(l, "share below one block", -ENOSPC);
+	err = io_alloc(l, l->param[BLOCK_BYTES]);
+	if (!err)
+		fill(l);
+	return err;
+}
+
+static struct ktstr_cell *write_next(struct load *l, struct writer *w)
+{
+	uint64_t block_bytes = l->param[BLOCK_BYTES];
+	uint64_t offset = w->first + w->next * block_bytes;
+	uint32_t gen = stamp_freeze_gen(&l->stamp);
+	uint64_t submit_ns = clock_now_ns();
+	ssize_t moved;
+
+	w->next = (w->next + 1) % w->blocks;
+	moved = pwrite(l->disk_fd, l->buf, block_bytes, offset);
+	return io_done(l, moved, block_bytes, submit_ns, gen);
+}
+
+static int seq_write_run(struct load *l)
+{
+	struct writer w = writer_of(l);
+
+	while (!load_stopping(l))
+		stamp_iteration(write_next(l, &w));
+	return 0;
+}
+
+static const struct load_param seq_write_params[] = {
+	[BLOCK_BYTES] = { "block_bytes", 1 << 20, SECTOR_BYTES, 16 << 20 },
+	{ 0 },
+};
+
+const struct load_kind load_kind_io_seq_write = {
+	.name = "io_seq_write",
+	.params = seq_write_params,
+	.disk = LOAD_DISK_WRITE,
+	.group = 1,
+	.check = block_check,
+	.setup = write_setup,
+	.run = seq_write_run,
+};
+
+/* --- io_sync_write --- */
+
+enum { SYNC_WRITES = BLOCK_BYTES + 1 };
+
+static const struct load_param sync_write_params[] = {
+	[BLOCK_BYTES] = { "block_bytes", 4096, SECTOR_BYTES, 1 << 20 },
+	[SYNC_WRITES] = { "writes", 16, 1, 4096 },
+	{ 0 },
+};
+
+/* An operation of no bytes: the disk flushes. */
+static struct ktstr_cell *sync_now(struct load *l)
+{
+	uint32_t gen = stamp_freeze_gen(&l->stamp);
+	uint64_t submit_ns = clock_now_ns();
+
+	return io_done(l, fdatasync(l->disk_fd), 0, submit_ns, gen);
+}
+
+static int sync_write_run(struct load *l)
+{
+	struct writer w = writer_of(l);
+	uint64_t i;
+
+	while (!load_stopping(l)) {
+		for (i = 0; i < l->param[SYNC_WRITES] && !load_stopping(l); i++)
+			write_next(l, &w);
+		if (!load_stopping(l))
+			stamp_iteration(sync_now(l));
+	}
+	return 0;
+}
+
+const struct load_kind load_kind_io_sync_write = {
+	.name = "io_sync_write",
+	.params = sync_write_params,
+	.disk = LOAD_DISK_WRITE,
+	.group = 1,
+	.check = block_check,
+	.setup = write_setup,
+	.run = sync_write_run,
 };

@@ -110,6 +110,29 @@ START_TEST(sleep_counts_from_its_expiry)
 }
 END_TEST
 
+START_TEST(every_release_is_done_or_missed_once)
+{
+	static const struct {
+		uint64_t done, next, missed;
+	} t[] = {	/* released at 100, period 10 */
+		{ 101, 110, 0 },
+		{ 110, 110, 0 },
+		{ 111, 120, 2 },	/* too late for its own and the next */
+		{ 120, 120, 2 },
+		{ 129, 130, 3 },
+		{ 90, 110, 0 },		/* woken before its time */
+	};
+	uint64_t missed;
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		ck_assert_uint_eq(t[i].next, load_periodic_next(100, t[i].done,
+								10, &missed));
+		ck_assert_uint_eq(t[i].missed, missed);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("agent/load");
@@ -124,6 +147,7 @@ int main(void)
 	tcase_add_test(tc, burst_takes_its_cpu_time_whatever_the_clock_says);
 	tcase_add_test(tc, burst_ends_when_stopping);
 	tcase_add_test(tc, sleep_counts_from_its_expiry);
+	tcase_add_test(tc, every_release_is_done_or_missed_once);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

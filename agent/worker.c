@@ -54,9 +54,11 @@ unsigned int workers_count(const struct plan *plan)
 	return nr;
 }
 
-static int check_kind(const struct plan_workload *w, struct checked *c,
-		      char *why, size_t len)
+static int check_kind(const struct plan *plan, const struct plan_workload *w,
+		      struct checked *c, char *why, size_t len)
 {
+	const struct plan_disk *disk;
+
 	c->kind = load_kind_find(w->kind);
 	if (!c->kind) {
 		snprintf(why, len, "kind %s is not known", w->kind);
@@ -69,6 +71,12 @@ static int check_kind(const struct plan_workload *w, struct checked *c,
 	}
 	if (c->kind->disk != LOAD_DISK_NONE && !w->disk) {
 		snprintf(why, len, "kind %s needs a disk", w->kind);
+		return -EINVAL;
+	}
+	disk = w->disk ? plan_find_disk(plan, w->disk) : NULL;
+	if (c->kind->disk == LOAD_DISK_WRITE && disk && disk->read_only) {
+		snprintf(why, len, "kind %s writes, and disk %s is read-only",
+			 w->kind, w->disk);
 		return -EINVAL;
 	}
 	memset(c->param, 0, sizeof(c->param));
@@ -85,7 +93,7 @@ static int check_plan(const struct plan *plan, struct checked *checked,
 	int err;
 
 	for (i = 0; i < plan->nr_workloads; i++) {
-		err = check_kind(&plan->workloads[i], &checked[i], why,
+		err = check_kind(plan, &plan->workloads[i], &checked[i], why,
 				 sizeof(why));
 		if (!err)
 			continue;

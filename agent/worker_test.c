@@ -28,7 +28,7 @@ static struct shm shm;
 static struct worker_set ws;
 static char dir[PATH_MAX];
 static char msg[256];
-static struct plan_workload loads[8];
+static struct plan_workload loads[16];
 static struct plan_disk disk = { .name = "data", .size_bytes = DISK_BYTES };
 static struct plan plan;
 
@@ -146,9 +146,21 @@ static void add_quick_bursty(unsigned int workers)
 /* One of every kind that a test can wait for. */
 static void add_every_kind(void)
 {
+	struct plan_workload *w;
+
 	add_load("spin", 2);
+	add_load("yield", 1);
+	add_load("mixed", 1);
 	add_quick_bursty(2);
+	w = add_load("periodic", 1);
+	json_object_set_new(w->params, "period_ns", json_integer(1000000));
+	json_object_set_new(w->params, "budget_ns", json_integer(1000));
+	add_load("pipe", 4);
+	add_load("futex_ping_pong", 2);
 	add_load("io_rand_read", 2);
+	w = add_load("io_seq_write", 2);
+	json_object_set_new(w->params, "block_bytes", json_integer(65536));
+	add_load("io_sync_write", 2);
 }
 
 static bool starts_with(const char *text, const char *start)
@@ -166,8 +178,16 @@ static void check_kind_counts(const char *kind, const struct ktstr_cell *c)
 		ck_assert_uint_eq(0, c->bytes);
 		ck_assert_uint_eq(0, c->io.count);
 	}
-	if (!strcmp(kind, "spin"))
+	if (!strcmp(kind, "io_sync_write")) {
+		/* 16 writes and a flush, or cut off on the way */
+		ck_assert_uint_ge(c->ops, c->iterations * 17);
+		ck_assert_uint_lt(c->ops, (c->iterations + 1) * 17);
+	}
+	if (!strcmp(kind, "spin") || !strcmp(kind, "yield"))
 		ck_assert_uint_eq(0, c->wake.count);
+	if (!strcmp(kind, "futex_ping_pong"))
+		/* strictly in turns: whoever waits is woken */
+		ck_assert_uint_gt(c->wake.count, 0);
 	if (!strcmp(kind, "bursty"))
 		/* each loop but a cut one ends in a wake-up */
 		ck_assert_uint_ge(c->wake.count + 2, c->iterations);
@@ -479,6 +499,8 @@ START_TEST(bad_workloads_are_refused_before_anything_starts)
 	} t[] = {
 		{ "dance", NULL, 0, "data",
 		  "workload w: kind dance is not known" },
+		{ "pipe", NULL, 0, NULL,
+		  "workload w: 3 workers are not a multiple of 2" },
 		{ "spin", "burst_ns", 1, NULL,
 		  "workload w: kind spin has no parameter burst_ns" },
 		{ "bursty", "sleep_ns", 0, NULL,
@@ -498,7 +520,7 @@ START_TEST(bad_workloads_are_refused_before_anything_starts)
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		plan.nr_workloads = 0;
 		add_load("spin", 2);
-		w = add_load(t[i].kind, 2);
+		w = add_load(t[i].kind, 3);
 		w->name = "w";
 		w->disk = t[i].disk;
 		if (t[i].key)
@@ -514,6 +536,104 @@ START_TEST(bad_workloads_are_refused_before_anything_starts)
 	}
 	shm.hdr = NULL;
 	plan.nr_workloads = 0;
+}
+END_TEST
+
+START_TEST(partners_take_turns)
+{
+	uint64_t a, b;
+
+	add_load("futex_ping_pong", 2);
+	spawn_ready(1);
+	begin(0);
+	workers_release(&ws);
+	wait_all(0, 100);
+	ck_assert_int_eq(0, workers_stop(&ws, READY_NS));
+	a = shm_cell(&shm, 0, 0)->iterations;
+	b = shm_cell(&shm, 1, 0)->iterations;
+	ck_assert_uint_ge(a, b);
+	ck_assert_uint_le(a, b + 1);
+}
+END_TEST
+
+START_TEST(exchange_keeps_partners_together_and_pairs_apart)
+{
+	uint64_t a, b;
+
+	add_load("pipe", 4);
+	spawn_ready(1);
+	begin(0);
+	workers_release(&ws);
+	wait_all(0, ENOUGH);
+	/* without its partner a worker stands still, the other pair does not */
+	kill(ws.workers[0].pid, SIGSTOP);
+	a = shm_cell(&shm, 2, 0)->iterations;
+	wait_iterations(2, 0, a + 100);
+	a = shm_cell(&shm, 0, 0)->iterations;
+	b = shm_cell(&shm, 1, 0)->iterations;
+	ck_assert_uint_le(b, a + 2);
+	ck_assert_uint_le(a, b + 2);
+}
+END_TEST
+
+START_TEST(partner_that_dies_fails_the_other)
+{
+	add_load("pipe", 2);
+	spawn_ready(1);
+	begin(0);
+	workers_release(&ws);
+	wait_all(0, 1);
+	kill(ws.workers[0].pid, SIGKILL);
+	while (ws.nr_live) {
+		workers_reap(&ws);
+		usleep(POLL_US);
+	}
+	ck_assert_str_eq("signal 9", shm_worker(&shm, 0)->what);
+	ck_assert_uint_eq(KTSTR_WORKER_FAILED, shm_worker(&shm, 1)->state);
+	ck_assert_int_eq(-EPIPE, shm_worker(&shm, 1)->error);
+	ck_assert_str_eq("partner gone", shm_worker(&shm, 1)->what);
+}
+END_TEST
+
+START_TEST(sequential_writers_share_the_disk)
+{
+	char path[PATH_MAX + 8], *data;
+	unsigned int i;
+	int fd;
+
+	json_object_set_new(add_load("io_seq_write", 4)->params, "block_bytes",
+			    json_integer(65536));
+	spawn_ready(1);
+	begin(0);
+	workers_release(&ws);
+	/* each its four blocks of sixteen */
+	wait_all(0, 4);
+	ck_assert_int_eq(0, workers_stop(&ws, READY_NS));
+	snprintf(path, sizeof(path), "%s/data", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	data = malloc(DISK_BYTES);
+	ck_assert_int_eq(DISK_BYTES, read(fd, data, DISK_BYTES));
+	close(fd);
+	/* a worker writes one content, another one's differs */
+	for (i = 0; i < 16; i++) {
+		ck_assert_mem_eq(data + i / 4 * 4 * 65536, data + i * 65536,
+				 65536);
+		if (i % 4)
+			continue;
+		ck_assert_mem_ne(data + (i + 4) % 16 * 65536, data + i * 65536,
+				 65536);
+	}
+	free(data);
+}
+END_TEST
+
+START_TEST(writing_to_a_read_only_disk_is_refused)
+{
+	disk.read_only = true;
+	add_load("io_sync_write", 1);
+	ck_assert_int_eq(-EINVAL, spawn(1));
+	ck_assert_str_eq("workload io_sync_write: kind io_sync_write writes, "
+			 "and disk data is read-only", msg);
 }
 END_TEST
 
@@ -641,6 +761,11 @@ int main(void)
 	tcase_add_test(tc, workers_are_placed_as_asked);
 	tcase_add_test(tc, workers_inherit_no_files_and_no_signal_mask);
 	tcase_add_test(tc, bad_workloads_are_refused_before_anything_starts);
+	tcase_add_test(tc, partners_take_turns);
+	tcase_add_test(tc, exchange_keeps_partners_together_and_pairs_apart);
+	tcase_add_test(tc, partner_that_dies_fails_the_other);
+	tcase_add_test(tc, sequential_writers_share_the_disk);
+	tcase_add_test(tc, writing_to_a_read_only_disk_is_refused);
 	tcase_add_test(tc, region_too_small_is_refused);
 	tcase_add_test(tc, missing_disk_fails_the_worker_and_the_wait);
 	tcase_add_test(tc, worker_killed_before_it_is_ready_fails_the_wait);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A job each period; its deadline is the next one's release. */
+#include "agent/load.h"
+
+#include "lib/clock.h"
+
+enum { PERIOD_NS, BUDGET_NS };
+
+static const struct load_param periodic_params[] = {
+	[PERIOD_NS] = { "period_ns", 10 * NSEC_PER_MSEC, NSEC_PER_USEC,
+			60 * NSEC_PER_SEC },
+	[BUDGET_NS] = { "budget_ns", 2 * NSEC_PER_MSEC, 0,
+			60 * NSEC_PER_SEC },
+	{ 0 },
+};
+
+uint64_t load_periodic_next(uint64_t release_ns, uint64_t done_ns,
+			    uint64_t period_ns, uint64_t *missed)
+{
+	uint64_t late = done_ns > release_ns ?
+				(done_ns - release_ns - 1) / period_ns : 0;
+
+	*missed = late ? late + 1 : 0;
+	return release_ns + (late + 1) * period_ns;
+}
+
+static int periodic_run(struct load *l)
+{
+	uint64_t release_ns = clock_now_ns() + l->param[PERIOD_NS], missed;
+	struct ktstr_cell *cell;
+
+	for (;;) {
+		load_sleep_until(l, release_ns);
+		cell = load_spin_cpu_time(l, l->param[BUDGET_NS]);
+		if (load_stopping(l))
+			return 0;
+		release_ns = load_periodic_next(release_ns, l->stamp.last_ns,
+						l->param[PERIOD_NS], &missed);
+		stamp_iteration(cell);
+		if (cell && missed)
+			stamp_count(&cell->deadline_misses, missed);
+	}
+}
+
+const struct load_kind load_kind_periodic = {
+	.name = "periodic",
+	.params = periodic_params,
+	.group = 1,
+	.run = periodic_run,
+};
