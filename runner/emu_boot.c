@@ -135,7 +135,7 @@ static int pack_modules(struct cpio *c, const char *kernel_dir, char *err_msg,
 
 	if (err)
 		return err;
-	cpio_dir(c, EMU_MODULE_DIR + 1, 0755);
+	cpio_dir(c, &EMU_MODULE_DIR[1], 0755);
 	for (size_t i = 0; i < list.nr; i++) {
 		char name[PATH_MAX];
 
