@@ -15,6 +15,7 @@
 
 #define MAX_WORK_PER_MAP (1u << 18)
 #define MAX_TYPE_TEXT 128
+#define MAX_HEX_BYTES 4096u	/* of a value without a type */
 
 #define TYPE_PREFIX "BPF_MAP_TYPE_"
 #define TYPE_DEPRECATED "_DEPRECATED"
@@ -84,8 +85,14 @@ static json_t *value_json(struct map_reading *r)
 		return btf_json(m->btf, m->btf_value, r->mon->scratch.val,
 				m->value_size, &r->budget);
 	if (m->value_size != 1 && m->value_size != 2 && m->value_size != 4 &&
-	    m->value_size != 8)
-		return json_from_hex(r->mon->scratch.val, m->value_size);
+	    m->value_size != 8) {
+		bool cut = m->value_size > MAX_HEX_BYTES;
+
+		if (cut)
+			r->budget.exceeded = true;
+		return json_from_hex(r->mon->scratch.val,
+				     cut ? MAX_HEX_BYTES : m->value_size);
+	}
 	memcpy(&v, r->mon->scratch.val, m->value_size);
 	return json_from_uint64(v);
 }

@@ -15,7 +15,6 @@
 #define START_KERNEL_MAP 0xffffffff80000000ull
 #define IMAGE_SLIDE (6ull * IMAGE_ALIGN)	/* as KASLR would */
 #define IMAGE_GPA (4ull * IMAGE_ALIGN)
-#define IMAGE_PAGES_BYTES IMAGE_ALIGN
 
 /* CPU n's area lies n + 1 of these behind the linked one. */
 #define PERCPU_STRIDE 0x10000ull
@@ -304,8 +303,8 @@ static uint64_t new_page(struct test_image *ti)
 	ti->next_gpa += PAGE;
 	/* Step over the kernel image. */
 	if (ti->next_gpa >= IMAGE_GPA &&
-	    ti->next_gpa < IMAGE_GPA + IMAGE_PAGES_BYTES)
-		ti->next_gpa = IMAGE_GPA + IMAGE_PAGES_BYTES;
+	    ti->next_gpa < IMAGE_GPA + TI_IMAGE_BYTES)
+		ti->next_gpa = IMAGE_GPA + TI_IMAGE_BYTES;
 	gpa_hva(ti, gpa);
 	return gpa;
 }
@@ -333,7 +332,7 @@ void *ti_hva(struct test_image *ti, uint64_t kva)
 {
 	uint64_t vpage = (kva - vmalloc_kva(ti)) / PAGE;
 
-	if (kva - image_kva() < IMAGE_PAGES_BYTES)
+	if (kva - image_kva() < TI_IMAGE_BYTES)
 		return gpa_hva(ti, IMAGE_GPA + (kva - image_kva()));
 	if (kva >= vmalloc_kva(ti) && vpage < ti->nr_vpages)
 		return (char *)gpa_hva(ti, ti->vpages[vpage]) + kva % PAGE;
