@@ -4,10 +4,11 @@
 # VM, and its tests link nothing else.
 runner-front-objs := toml.o units.o diag.o schema.o kinds.o metrics.o \
 	builtin.o set.o scenario.o scenario_tables.o scenario_check.o \
-	scenario_checks.o plan.o
-runner-front-tests := units_test scenario_test
+	scenario_checks.o plan.o judge.o judge_auto.o judge_end.o result.o \
+	report.o rundir.o run_opts.o run.o
+runner-front-tests := units_test scenario_test judge_test run_test
 
-runner-objs := cmd_check.o
+runner-objs := cmd_check.o cmd_list.o cmd_run.o
 
 # The emulated host
 runner-objs += emu.o emu_boot.o emu_exec.o emu_init.o emu_job.o \
@@ -32,7 +33,7 @@ $(eval $(call unit_tests,runner,sched_source_test,lib,\
 $(O)/runner/sched_source_test: $(sched-source-objs)
 
 $(eval $(call unit_tests,runner,$(runner-front-tests),lib,\
-	$(O)/runner/front.a $(O)/lib/lib.a -ljansson -lstdc++))
+	$(O)/runner/front.a $(O)/lib/lib.a -ljansson -lmd -lstdc++))
 $(addprefix $(O)/runner/,$(runner-front-tests)): $(O)/runner/front.a
 $(O)/runner/front.a: $(addprefix $(O)/runner/,$(runner-front-objs))
 	$(call say,AR,$@)

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "runner/judge.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runner/judge_priv.h"
+#include "runner/metrics.h"
+#include "runner/units.h"
+
+#define FLOORS_PER_LIMIT 10
+
+static const char *const verdict_names[] = {
+	[VERDICT_SKIP] = "skip",
+	[VERDICT_PASS] = "pass",
+	[VERDICT_INCONCLUSIVE] = "inconclusive",
+	[VERDICT_FAIL] = "fail",
+	[VERDICT_ERROR] = "error",
+};
+
+const char *verdict_name(enum verdict v)
+{
+	return verdict_names[v];
+}
+
+const json_t *json_path(const json_t *at, ...)
+{
+	const char *key;
+	va_list keys;
+
+	va_start(keys, at);
+	while (at && (key = va_arg(keys, const char *)))
+		at = json_object_get(at, key);
+	va_end(keys);
+	return at;
+}
+
+const char *json_text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+bool phase_judged(const json_t *phase)
+{
+	return json_is_true(json_object_get(phase, "measure"));
+}
+
+void finding_set(struct finding *f, enum verdict v, const char *fmt, ...)
+{
+	va_list args;
+
+	f->verdict = v;
+	va_start(args, fmt);
+	vsnprintf(f->reason, sizeof(f->reason), fmt, args);
+	va_end(args);
+}
+
+/* The JSON encoder refuses what is not UTF-8, and a guest may write that. */
+static json_t *reason_json(char *reason)
+{
+	json_t *json = json_string(reason);
+	char *p;
+
+	if (json)
+		return json;
+	for (p = reason; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	return json_string(reason);
+}
+
+void court_find(struct court *c, struct finding *f)
+{
+	json_t *line = json_pack(
+		"{s:s,s:s?,s:s?,s:o,s:o,s:s,s:s,s:o,s:s*}", "metric",
+		f->metric, "phase", f->phase, "op", f->op, "limit",
+		f->limit ? f->limit : json_null(), "value",
+		f->value ? f->value : json_null(), "unit",
+		f->unit ? f->unit : "", "verdict", verdict_name(f->verdict),
+		"reason", reason_json(f->reason), "automatic", f->automatic);
+
+	if (!line || json_array_append_new(c->out, line))
+		c->no_memory = true;
+}
+
+bool court_time_counts(const struct court *c, double limit_ns,
+		       struct finding *f)
+{
+	char limit[UNIT_TEXT_LEN], floor_text[UNIT_TEXT_LEN];
+
+	if (c->floor_ns < 0) {
+		if (!c->emulated)
+			return true;
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "the time floor of this emulated machine is not known: time can't be judged");
+		return false;
+	}
+	if (limit_ns >= FLOORS_PER_LIMIT * c->floor_ns)
+		return true;
+	finding_set(f, VERDICT_INCONCLUSIVE,
+		    "a limit of %s is below %d x the time floor of this machine, %s: time can't be judged",
+		    unit_format_short(UNIT_TIME, limit_ns, limit),
+		    FLOORS_PER_LIMIT,
+		    unit_format_short(UNIT_TIME, c->floor_ns, floor_text));
+	return false;
+}
+
+/* the scenario's own checks */
+
+/* A [[check]] taken apart. */
+struct wanted {
+	struct metric metric;
+	const char *op;
+	double low, high;
+	const char *state;
+};
+
+static char *show(const struct metric *m, double value, char *buf)
+{
+	static const int kinds[] = {
+		[METRIC_IN_NS] = UNIT_TIME,
+		[METRIC_IN_BPS] = UNIT_BPS,
+		[METRIC_IN_PER_S] = UNIT_PER_S,
+		[METRIC_IN_IOPS] = UNIT_PER_S,
+	};
+
+	if (m->def->unit == METRIC_IN_NONE)
+		snprintf(buf, UNIT_TEXT_LEN, "%.15g", value);
+	else if (m->def->unit == METRIC_IN_RATIO)
+		snprintf(buf, UNIT_TEXT_LEN, "%.4g", value);
+	else
+		unit_format_short(kinds[m->def->unit], value, buf);
+	return buf;
+}
+
+static void judge_number(const struct wanted *w, double value,
+			 struct finding *f)
+{
+	char is[UNIT_TEXT_LEN], low[UNIT_TEXT_LEN], high[UNIT_TEXT_LEN];
+
+	show(&w->metric, value, is);
+	show(&w->metric, w->low, low);
+	show(&w->metric, w->high, high);
+	if (!isfinite(value))
+		finding_set(f, VERDICT_INCONCLUSIVE, "it is not a number");
+	else if (!strcmp(w->op, "min") && value < w->low)
+		finding_set(f, VERDICT_FAIL, "%s is less than %s", is, low);
+	else if (!strcmp(w->op, "max") && value > w->high)
+		finding_set(f, VERDICT_FAIL, "%s is more than %s", is, high);
+	else if (!strcmp(w->op, "between") &&
+		 (value < w->low || value > w->high))
+		finding_set(f, VERDICT_FAIL, "%s is not between %s and %s", is,
+			    low, high);
+	else if (!strcmp(w->op, "equals") && value != w->low)
+		finding_set(f, VERDICT_FAIL, "%s is not %s", is, low);
+	else
+		f->verdict = VERDICT_PASS;
+}
+
+static void judge_state(const struct wanted *w, const json_t *value,
+			struct finding *f)
+{
+	const char *state = json_string_value(value);
+
+	if (!state)
+		finding_set(f, VERDICT_INCONCLUSIVE, "the state is not known");
+	else if (!w->state)
+		finding_set(f, VERDICT_ERROR, "the limit is not a word");
+	else if (strcmp(state, w->state))
+		finding_set(f, VERDICT_FAIL, "%s is not %s", state, w->state);
+	else
+		f->verdict = VERDICT_PASS;
+}
+
+static void judge_value(const struct court *c, const struct wanted *w,
+			const json_t *part, struct finding *f)
+{
+	const struct metric_def *def = w->metric.def;
+	const json_t *value = metric_value(&w->metric, part);
+	double limit = w->low > 0 ? w->low : w->high;
+
+	if (value)
+		f->value = json_incref((json_t *)value);
+	if (!value) {
+		finding_set(f, VERDICT_INCONCLUSIVE, "it was not measured");
+	} else if (def->kind == METRIC_STATE) {
+		judge_state(w, value, f);
+	} else if (json_is_null(value) && def->samples) {
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "too few samples: %s needs %u, there are %lld",
+			    def->name, def->samples,
+			    (long long)metric_samples(&w->metric, part));
+	} else if (!json_is_number(value)) {
+		finding_set(f, VERDICT_INCONCLUSIVE, "it is undefined");
+	} else if (def->kind != METRIC_TIME ||
+		   court_time_counts(c, limit, f)) {
+		judge_number(w, json_number_value(value), f);
+	}
+}
+
+/*
+ * The facts to look in: a phase, or the totals. NULL when they do not cover
+ * what was to be measured.
+ */
+static const json_t *part_of(const struct court *c, struct finding *f)
+{
+	const json_t *phases = json_object_get(c->facts, "phases");
+	const json_t *phase;
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < json_array_size(phases); i++) {
+		phase = json_array_get(phases, i);
+		name = json_text(phase, "name");
+		if (f->phase ? !name || strcmp(name, f->phase) :
+			       !phase_judged(phase))
+			continue;
+		if (!json_is_true(json_object_get(phase, "complete"))) {
+			finding_set(f, VERDICT_INCONCLUSIVE,
+				    "phase %s did not run to its end",
+				    name ? name : "?");
+			return NULL;
+		}
+		if (f->phase)
+			return phase;
+	}
+	if (f->phase || !i) {
+		finding_set(f, VERDICT_INCONCLUSIVE, "%s did not run",
+			    f->phase ? f->phase : "any phase");
+		return NULL;
+	}
+	return c->facts;
+}
+
+static bool read_wanted(const json_t *check, struct wanted *w)
+{
+	const char *metric = json_text(check, "metric");
+	const json_t *limit = json_object_get(check, "limit");
+
+	w->op = json_text(check, "op");
+	if (!metric || !w->op || metric_parse(metric, &w->metric) != METRIC_OK)
+		return false;
+	w->state = json_string_value(limit);
+	w->low = json_number_value(json_is_array(limit) ?
+				   json_array_get(limit, 0) : limit);
+	w->high = json_is_array(limit) ?
+		  json_number_value(json_array_get(limit, 1)) : w->low;
+	return true;
+}
+
+static void judge_check(struct court *c, const json_t *check)
+{
+	struct finding f = {
+		.metric = json_text(check, "metric"),
+		.phase = json_text(check, "phase"),
+		.op = json_text(check, "op"),
+		.limit = json_incref(json_object_get(check, "limit")),
+		.unit = json_text(check, "unit"),
+	};
+	const json_t *part;
+	struct wanted w;
+
+	if (!read_wanted(check, &w))
+		finding_set(&f, VERDICT_ERROR, "the check is not understood");
+	else if (!c->has_scheduler && (w.metric.scope == METRIC_OF_MAP ||
+				       w.metric.scope == METRIC_OF_SCHED))
+		finding_set(&f, VERDICT_SKIP,
+			    "the kernel's default scheduler has none");
+	else if ((part = part_of(c, &f)))
+		judge_value(c, &w, part, &f);
+	court_find(c, &f);
+}
+
+/* all together */
+
+static enum verdict verdict_of(const json_t *check)
+{
+	const char *name = json_text(check, "verdict");
+	unsigned int v;
+
+	for (v = VERDICT_SKIP; v < VERDICT_ERROR; v++)
+		if (name && !strcmp(name, verdict_names[v]))
+			break;
+	return v;
+}
+
+/* The worst verdict, and the first check that has it says why. */
+static void sum_up(struct court *c, struct judgement *j)
+{
+	const json_t *check, *worst = NULL;
+	const char *metric, *phase;
+	unsigned int counts[VERDICT_ERROR + 1] = { 0 };
+	int used;
+	size_t i;
+
+	j->verdict = VERDICT_SKIP;
+	json_array_foreach(c->out, i, check) {
+		enum verdict v = verdict_of(check);
+
+		counts[v]++;
+		if (v > j->verdict || !worst) {
+			j->verdict = v;
+			worst = check;
+		}
+	}
+	if (j->verdict <= VERDICT_PASS) {
+		used = snprintf(j->reason, sizeof(j->reason), "%u checks held",
+				counts[VERDICT_PASS]);
+		if (counts[VERDICT_SKIP])
+			snprintf(j->reason + used, sizeof(j->reason) - used,
+				 ", %u skipped", counts[VERDICT_SKIP]);
+		return;
+	}
+	metric = json_text(worst, "metric");
+	phase = json_text(worst, "phase");
+	used = snprintf(j->reason, sizeof(j->reason), "%s%s%s: %s", metric,
+			phase ? " in phase " : "", phase ? phase : "",
+			json_text(worst, "reason"));
+	if (counts[j->verdict] > 1 && used < (int)sizeof(j->reason))
+		snprintf(j->reason + used, sizeof(j->reason) - used,
+			 " (and %u more)", counts[j->verdict] - 1);
+}
+
+static void open_court(struct court *c, const json_t *plan,
+		       const json_t *checks, const json_t *facts)
+{
+	const char *accel = json_text(json_object_get(facts, "vm"), "accel");
+	const json_t *floor_ns = json_path(facts, "host", "time_floor_ns",
+					   NULL);
+
+	*c = (struct court){
+		.plan = plan,
+		.checks = checks,
+		.facts = facts,
+		.automatic = json_object_get(checks, "automatic"),
+		.emulated = accel && !strcmp(accel, "emulated"),
+		.has_scheduler =
+			json_is_object(json_object_get(plan, "scheduler")),
+		.floor_ns = json_is_number(floor_ns) ?
+			    json_number_value(floor_ns) : -1,
+		.out = json_array(),
+	};
+}
+
+int judge(const json_t *plan, const json_t *checks, const json_t *facts,
+	  struct judgement *j)
+{
+	const json_t *check;
+	struct court c;
+	size_t i;
+
+	open_court(&c, plan, checks, facts);
+	if (!c.out)
+		return -ENOMEM;
+	judge_end(&c);
+	judge_scheduler(&c);
+	judge_automatic(&c);
+	json_array_foreach(json_object_get(checks, "checks"), i, check)
+		judge_check(&c, check);
+	if (c.no_memory) {
+		json_decref(c.out);
+		return -ENOMEM;
+	}
+	*j = (struct judgement){ .checks = c.out };
+	sum_up(&c, j);
+	return 0;
+}
+
+void judge_fini(struct judgement *j)
+{
+	json_decref(j->checks);
+	*j = (struct judgement){ 0 };
+}

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The checks that a scenario gets without asking (LOADS-AND-CHECKS). */
+#include "runner/judge_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runner/units.h"
+
+#define GAP_WARN_NS 100e6
+#define SATURATED_SHARE 0.9
+
+static bool wanted(const struct court *c, const char *name)
+{
+	return json_is_true(json_object_get(c->automatic, name));
+}
+
+static json_int_t number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static double real(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+/*
+ * A scheduler that is to stall or fail takes its load down with it for a
+ * while; how long is not its load's fault.
+ */
+static bool meant_to_die(const struct court *c)
+{
+	const char *expect = json_text(json_object_get(c->plan, "scheduler"),
+				       "expect");
+
+	return expect && (!strcmp(expect, "stall") || !strcmp(expect, "error"));
+}
+
+static bool phase_complete(const json_t *phase, struct finding *f)
+{
+	if (json_is_true(json_object_get(phase, "complete")))
+		return true;
+	finding_set(f, VERDICT_INCONCLUSIVE,
+		    "the phase did not run to its end");
+	return false;
+}
+
+/* One workload in one phase; reports by itself. */
+typedef void (*workload_judge)(struct court *c, const char *name,
+			       const json_t *phase, const json_t *workload);
+
+static void each_workload(struct court *c, workload_judge judge_one)
+{
+	const json_t *planned, *phase;
+	const char *name;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(c->facts, "phases"), i, phase) {
+		if (!phase_judged(phase))
+			continue;
+		json_array_foreach(json_object_get(c->plan, "workloads"), j,
+				   planned) {
+			name = json_text(planned, "name");
+			judge_one(c, name, phase,
+				  json_path(phase, "workloads", name, NULL));
+		}
+	}
+}
+
+/* progress */
+
+static void progress_of(struct court *c, const json_t *workers,
+			const json_t *phase, struct finding *f)
+{
+	const char *name = json_text(phase, "name");
+	json_int_t least = -1, iterations, index;
+	const json_t *worker;
+	unsigned int stuck = 0;
+	size_t i;
+
+	json_array_foreach(workers, i, worker) {
+		const char *state = json_text(worker, "state");
+
+		index = number(worker, "index");
+		iterations = number(worker, "iterations");
+		if (state && !strcmp(state, "failed")) {
+			const char *what = json_text(worker, "what");
+
+			finding_set(f, VERDICT_ERROR,
+				    "worker %lld failed: %s: %s",
+				    (long long)index, what ? what : "?",
+				    strerror(-(int)number(worker, "error")));
+			return;
+		}
+		if (least < 0 || iterations < least)
+			least = iterations;
+		if (iterations)
+			continue;
+		if (!stuck++)
+			finding_set(f, VERDICT_FAIL,
+				    "worker %lld made no progress in phase %s",
+				    (long long)index, name);
+	}
+	f->value = json_integer(least);
+	if (!stuck) {
+		f->verdict = VERDICT_PASS;
+	} else if (stuck > 1) {
+		size_t used = strlen(f->reason);
+
+		snprintf(f->reason + used, sizeof(f->reason) - used,
+			 ", nor did %u more", stuck - 1);
+	}
+}
+
+static void judge_progress(struct court *c, const char *name,
+			   const json_t *phase, const json_t *workload)
+{
+	const json_t *workers = json_object_get(workload, "workers_detail");
+	char metric[96];
+	struct finding f = {
+		.metric = metric,
+		.phase = json_text(phase, "name"),
+		.op = "min",
+		.limit = json_integer(1),
+		.automatic = "progress",
+	};
+
+	snprintf(metric, sizeof(metric), "%s.progress", name);
+	if (meant_to_die(c))
+		finding_set(&f, VERDICT_SKIP,
+			    "the scheduler is meant to die");
+	else if (!json_array_size(workers))
+		finding_set(&f, VERDICT_INCONCLUSIVE, "it was not measured");
+	else if (phase_complete(phase, &f))
+		progress_of(c, workers, phase, &f);
+	court_find(c, &f);
+}
+
+/* gap */
+
+static json_int_t longest_worker(const json_t *workload)
+{
+	json_int_t index = -1, longest = -1;
+	const json_t *worker;
+	size_t i;
+
+	json_array_foreach(json_object_get(workload, "workers_detail"), i,
+			   worker) {
+		if (number(worker, "gap_max_ns") <= longest)
+			continue;
+		longest = number(worker, "gap_max_ns");
+		index = number(worker, "index");
+	}
+	return index;
+}
+
+static void gap_of(struct court *c, const json_t *workload, double gap_ns,
+		   double limit_ns, struct finding *f)
+{
+	char is[UNIT_TEXT_LEN], limit[UNIT_TEXT_LEN];
+	long long worker = longest_worker(workload);
+
+	f->value = json_integer((json_int_t)gap_ns);
+	if (!court_time_counts(c, limit_ns, f))
+		return;
+	unit_format_short(UNIT_TIME, gap_ns, is);
+	if (gap_ns > limit_ns)
+		finding_set(f, VERDICT_FAIL,
+			    "worker %lld made no progress for %s, more than %s",
+			    worker, is,
+			    unit_format_short(UNIT_TIME, limit_ns, limit));
+	else if (gap_ns > GAP_WARN_NS)
+		finding_set(f, VERDICT_PASS,
+			    "warning: worker %lld made no progress for %s",
+			    worker, is);
+	else
+		f->verdict = VERDICT_PASS;
+}
+
+static void judge_gap(struct court *c, const char *name, const json_t *phase,
+		      const json_t *workload)
+{
+	const json_t *gap = json_path(workload, "gap_ns", "max", NULL);
+	double limit_ns = real(c->automatic, "gap_ns");
+	char metric[96];
+	struct finding f = {
+		.metric = metric,
+		.phase = json_text(phase, "name"),
+		.op = "max",
+		.limit = json_integer((json_int_t)limit_ns),
+		.unit = "ns",
+		.automatic = "gap",
+	};
+
+	snprintf(metric, sizeof(metric), "%s.gap.max", name);
+	if (meant_to_die(c))
+		finding_set(&f, VERDICT_SKIP,
+			    "the scheduler is meant to die");
+	else if (!json_is_number(gap))
+		finding_set(&f, VERDICT_INCONCLUSIVE, "it was not measured");
+	else if (phase_complete(phase, &f))
+		gap_of(c, workload, json_number_value(gap), limit_ns, &f);
+	court_find(c, &f);
+}
+
+/* cpuset */
+
+static void judge_cpuset(struct court *c, const char *name,
+			 const json_t *phase, const json_t *workload)
+{
+	const json_t *violations = json_object_get(workload,
+						   "cpuset_violations");
+	char metric[96];
+	struct finding f = {
+		.metric = metric,
+		.phase = json_text(phase, "name"),
+		.op = "max",
+		.limit = json_integer(0),
+		.automatic = "cpuset",
+	};
+
+	snprintf(metric, sizeof(metric), "%s.cpuset_violations", name);
+	if (!json_is_integer(violations)) {
+		finding_set(&f, VERDICT_INCONCLUSIVE, "it was not measured");
+	} else {
+		f.value = json_incref((json_t *)violations);
+		if (json_integer_value(violations))
+			finding_set(&f, VERDICT_FAIL,
+				    "%lld times a worker ran outside its CPUs",
+				    (long long)json_integer_value(violations));
+		else
+			f.verdict = VERDICT_PASS;
+	}
+	court_find(c, &f);
+}
+
+/* disk */
+
+/* The disk as the phase asked for it: from the facts, else from the plan. */
+static const json_t *asked_of(const json_t *planned, const json_t *disk)
+{
+	const json_t *asked = json_object_get(disk, "asked");
+
+	return asked ? asked : json_object_get(planned, "throttle");
+}
+
+/*
+ * Counting whole requests, a window can be one request and one burst off,
+ * whatever the tolerance (DISK-WORKER, L1 and L2).
+ */
+static double granularity(const json_t *planned, const json_t *disk,
+			  double phase_ns)
+{
+	double ops = real(disk, "reads") + real(disk, "writes") +
+		     real(disk, "flushes");
+	double burst_ns = real(json_object_get(planned, "throttle"),
+			       "burst_ns");
+
+	return (ops > 0 ? 1 / ops : 0) + (phase_ns > 0 ? burst_ns / phase_ns : 0);
+}
+
+static void disk_of(const json_t *planned, const json_t *phase,
+		    const json_t *disk, struct finding *f)
+{
+	const json_t *ratio = json_path(disk, "delivered", "ratio", NULL);
+	double tolerance = real(planned, "tolerance_ratio");
+	double phase_ns = real(phase, "host_ns");
+	double busy_ns = real(disk, "queued_ns");
+	double is = json_number_value(ratio), slack;
+	bool saturated;
+
+	if (busy_ns < real(disk, "throttled_ns"))
+		busy_ns = real(disk, "throttled_ns");
+	if (!json_is_number(ratio) || phase_ns <= 0) {
+		finding_set(f, VERDICT_INCONCLUSIVE, "it was not measured");
+		return;
+	}
+	f->value = json_incref((json_t *)ratio);
+	slack = granularity(planned, disk, phase_ns);
+	if (slack < tolerance)
+		slack = tolerance;
+	saturated = busy_ns >= SATURATED_SHARE * phase_ns;
+
+	if (is > 1 + slack)
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "the disk delivered %.4g of what was asked, too much",
+			    is);
+	else if (saturated && is < 1 - slack)
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "the disk delivered only %.4g of what was asked, with work queued",
+			    is);
+	else if (!saturated)
+		finding_set(f, VERDICT_PASS,
+			    "not saturated: work was queued for %.0f %% of the time",
+			    busy_ns / phase_ns * 100);
+	else
+		f->verdict = VERDICT_PASS;
+}
+
+static void judge_disk(struct court *c, const json_t *planned,
+		       const json_t *phase)
+{
+	const char *name = json_text(planned, "name");
+	const json_t *disk = json_path(phase, "disks", name, NULL);
+	const json_t *asked = asked_of(planned, disk);
+	double tolerance = real(planned, "tolerance_ratio");
+	char metric[96];
+	struct finding f = {
+		.metric = metric,
+		.phase = json_text(phase, "name"),
+		.op = "between",
+		.unit = "ratio",
+		.automatic = "disk",
+	};
+
+	if (real(asked, "iops") <= 0 && real(asked, "bps") <= 0)
+		return; /* unlimited: nothing was promised */
+	f.limit = json_pack("[f,f]", 1 - tolerance, 1 + tolerance);
+	snprintf(metric, sizeof(metric), "disk.%s.delivered_ratio", name);
+	if (phase_complete(phase, &f))
+		disk_of(planned, phase, disk, &f);
+	court_find(c, &f);
+}
+
+static void judge_disks(struct court *c)
+{
+	const json_t *planned, *phase;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(c->facts, "phases"), i, phase)
+		if (phase_judged(phase))
+			json_array_foreach(json_object_get(c->plan, "disks"),
+					   j, planned)
+				judge_disk(c, planned, phase);
+}
+
+/* telemetry */
+
+static void judge_telemetry(struct court *c)
+{
+	const json_t *t = json_object_get(c->facts, "telemetry");
+	double least = real(c->automatic, "telemetry");
+	double expected = real(t, "expected"), taken = real(t, "taken");
+	struct finding f = {
+		.metric = "telemetry",
+		.op = "min",
+		.limit = json_real(least),
+		.unit = "ratio",
+		.automatic = "telemetry",
+	};
+
+	if (expected < 1) {
+		finding_set(&f, VERDICT_INCONCLUSIVE, "no samples were due");
+	} else {
+		f.value = json_real(taken / expected);
+		/* one may fall on either side of the end */
+		if (taken + 1 < least * expected)
+			finding_set(&f, VERDICT_INCONCLUSIVE,
+				    "%.0f of %.0f samples were taken", taken,
+				    expected);
+		else
+			f.verdict = VERDICT_PASS;
+	}
+	court_find(c, &f);
+}
+
+/* guest */
+
+/* A warning is worth a word, no more. */
+static bool only_warns(const char *line)
+{
+	return strstr(line, "WARNING:") && !strstr(line, "BUG:") &&
+	       !strstr(line, "Oops");
+}
+
+static void guest_of(const struct court *c, const json_t *problems,
+		     struct finding *f)
+{
+	const char *warning = NULL, *line;
+	const json_t *problem;
+	size_t i, nr = 0;
+
+	f->verdict = VERDICT_PASS;
+	json_array_foreach(problems, i, problem) {
+		line = json_string_value(problem);
+		if (!line)
+			continue;
+		if (only_warns(line)) {
+			warning = line;
+			continue;
+		}
+		if (nr++)
+			continue;
+		if (c->emulated && strstr(line, "int3"))
+			finding_set(f, VERDICT_ERROR,
+				    "a known fault of the emulating machine: %s",
+				    line);
+		else if (c->attached)
+			finding_set(f, VERDICT_FAIL, "%s", line);
+		else
+			finding_set(f, VERDICT_ERROR,
+				    "before the scheduler was attached: %s",
+				    line);
+	}
+	f->value = json_integer(nr);
+	if (!nr && warning)
+		finding_set(f, VERDICT_PASS, "warning: %s", warning);
+}
+
+static void judge_guest(struct court *c)
+{
+	const json_t *problems = json_path(c->facts, "agent", "kmsg_problems",
+					   NULL);
+	struct finding f = {
+		.metric = "guest",
+		.op = "max",
+		.limit = json_integer(0),
+		.automatic = "guest",
+	};
+
+	if (!json_is_array(problems))
+		finding_set(&f, VERDICT_INCONCLUSIVE,
+			    "the kernel log was not seen");
+	else
+		guest_of(c, problems, &f);
+	court_find(c, &f);
+}
+
+void judge_automatic(struct court *c)
+{
+	if (wanted(c, "progress"))
+		each_workload(c, judge_progress);
+	if (real(c->automatic, "gap_ns") > 0)
+		each_workload(c, judge_gap);
+	if (wanted(c, "cpuset"))
+		each_workload(c, judge_cpuset);
+	if (wanted(c, "disk"))
+		judge_disks(c);
+	if (real(c->automatic, "telemetry") > 0)
+		judge_telemetry(c);
+	if (wanted(c, "guest"))
+		judge_guest(c);
+}

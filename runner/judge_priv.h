@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the parts of the judge: judge.c, judge_auto.c, judge_end.c. */
+#ifndef KTSTR_RUNNER_JUDGE_PRIV_H
+#define KTSTR_RUNNER_JUDGE_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "runner/judge.h"
+
+struct court {
+	const json_t *plan, *checks, *facts;	/* borrowed */
+	const json_t *automatic;		/* borrowed, of checks */
+	bool emulated;
+	bool has_scheduler;
+	bool attached;		/* the scheduler was, or there is none to be */
+	double floor_ns;	/* 10 x this is the least limit; < 0: unknown */
+	json_t *out;		/* borrowed; the checks so far */
+	bool no_memory;
+};
+
+/* One line of checks[]. Absent members are null. */
+struct finding {
+	const char *metric;
+	const char *phase;	/* NULL: the whole run */
+	const char *op;
+	json_t *limit, *value;	/* stolen by court_find() */
+	const char *unit;
+	const char *automatic;	/* name of an automatic check, else NULL */
+	enum verdict verdict;
+	char reason[JUDGE_REASON_LEN];
+};
+
+/** court_find() - append @f to the checks */
+void court_find(struct court *c, struct finding *f);
+
+/** finding_set() - verdict and reason in one */
+__attribute__((format(printf, 3, 4)))
+void finding_set(struct finding *f, enum verdict v, const char *fmt, ...);
+
+/**
+ * court_time_counts() - may a limit on guest time be judged on this machine?
+ *
+ * If not, @f becomes inconclusive with the reason (DESIGN 13).
+ */
+bool court_time_counts(const struct court *c, double limit_ns,
+		       struct finding *f);
+
+/** json_path() - json_object_get() along NULL-terminated keys */
+const json_t *json_path(const json_t *at, ...)
+	__attribute__((sentinel));
+
+/** json_text() - the string, or NULL */
+const char *json_text(const json_t *object, const char *key);
+
+/** phase_judged() - is it measured? */
+bool phase_judged(const json_t *phase);
+
+/** judge_automatic() - judge_auto.c: progress, gap, cpuset, disk, ... */
+void judge_automatic(struct court *c);
+
+/** judge_end() - judge_end.c: did the run get to its end, and who stopped it? */
+void judge_end(struct court *c);
+
+/** judge_scheduler() - judge_end.c: is it in the state that was expected? */
+void judge_scheduler(struct court *c);
+
+/** scheduler_left() - judge_end.c: did it fail to start, or go by itself? */
+bool scheduler_left(const struct court *c);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The options of `ktstr run`. */
+#ifndef KTSTR_RUNNER_RUN_OPTS_H
+#define KTSTR_RUNNER_RUN_OPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "runner/launch.h"
+#include "runner/scenario.h"
+
+#define RUN_MAX_SETS 64
+
+struct run_opts {
+	const char *set[RUN_MAX_SETS + 1]; /* NULL-terminated */
+	unsigned int nr_sets;
+	const char *scheduler;
+	const char *kernel;
+	const char *json;	/* file, or "-" */
+	const char *out;
+	uint64_t boots;
+	uint64_t seed;
+	bool has_seed;
+	bool dry_run, print_config;
+	bool quiet, verbose;
+	enum launch_accel accel;
+	int first_path;		/* index in argv of the first scenario */
+};
+
+enum run_opts_status { RUN_OPTS_OK, RUN_OPTS_HELP, RUN_OPTS_BAD };
+
+/**
+ * run_opts_parse() - read the command line
+ * @opts: borrows from @argv, which getopt reorders
+ *
+ * What is wrong is said on stderr.
+ */
+enum run_opts_status run_opts_parse(int argc, char **argv,
+				    struct run_opts *opts);
+
+void run_opts_help(FILE *to);
+
+#endif
