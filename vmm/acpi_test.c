@@ -330,8 +330,8 @@ START_TEST(iasl_accepts_every_table)
 		 dir);
 	i = system(cmd);
 	text = read_text(dir, "log");
-	ck_assert_msg(i == 0, "%s", text);
-	ck_assert_msg(strstr(text, "0 Errors"), "%s", text);
+	ck_assert_msg(i == 0 && strstr(text, "0 Errors"), "%s",
+		      strlen(text) > 900 ? text + strlen(text) - 900 : text);
 
 	text = read_text(dir, "dsdt.dsl");
 	ck_assert_uint_eq(9, occurrences(text, "\"LNRO0005\""));

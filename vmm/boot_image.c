@@ -240,7 +240,7 @@ static int unpack_payload(const struct kernel_file *k,
 	/* gzip ends in the size itself; to others the build appends it */
 	if (name && strcmp(name, "gzip"))
 		len -= 4;
-	err = unpack(in, len, size, out, out_len);
+	err = unpack(in, len, size, UNPACK_MAX_BYTES, out, out_len);
 	if (err == -ENOTSUP)
 		errmsg_set(e, err,
 			   "kernel payload of unknown compression %02x %02x %02x %02x",

@@ -53,6 +53,7 @@ vmm-tests += virtio_mmio_test
 vmm-tests += topology_test
 vmm-tests += cpuid_test
 vmm-tests += acpi_test
+vmm-tests += boot_image_test
 vmm-tests += serial_test
 vmm-tests += vm_loop_test
 

@@ -17,7 +17,7 @@
 /* Output that grows. */
 struct out {
 	uint8_t *buf;
-	size_t len, cap;
+	size_t len, cap, limit;
 };
 
 static int out_grow(struct out *o)
@@ -25,10 +25,10 @@ static int out_grow(struct out *o)
 	size_t cap = o->cap * 2;
 	uint8_t *p;
 
-	if (o->cap >= UNPACK_MAX_BYTES)
+	if (o->cap >= o->limit)
 		return -EFBIG;
-	if (cap > UNPACK_MAX_BYTES)
-		cap = UNPACK_MAX_BYTES;
+	if (cap > o->limit)
+		cap = o->limit;
 	p = realloc(o->buf, cap);
 	if (!p)
 		return -ENOMEM;
@@ -205,18 +205,20 @@ const char *unpack_name(const uint8_t *data, size_t len)
 	return f ? f->name : NULL;
 }
 
-int unpack(const uint8_t *data, size_t len, size_t size_hint, uint8_t **out,
-	   size_t *out_len)
+int unpack(const uint8_t *data, size_t len, size_t size_hint, size_t limit,
+	   uint8_t **out, size_t *out_len)
 {
 	const struct format *f = format_of(data, len);
-	struct out o = { .cap = OUT_START };
+	struct out o = { .cap = OUT_START, .limit = limit };
 	int err;
 
 	if (!f)
 		return -ENOTSUP;
 	/* One more than expected: the end is then seen without growing. */
-	if (size_hint > OUT_START && size_hint < UNPACK_MAX_BYTES)
+	if (size_hint > OUT_START)
 		o.cap = size_hint + 1;
+	if (o.cap > limit)
+		o.cap = limit;
 	o.buf = malloc(o.cap);
 	if (!o.buf)
 		return -ENOMEM;

@@ -19,12 +19,13 @@ const char *unpack_name(const uint8_t *data, size_t len);
  * unpack() - undo the compression
  * @data: the payload, without a size appended to it
  * @size_hint: expected bytes, a guess from the file; wrong ones are fine
+ * @limit: most bytes that may come out; UNPACK_MAX_BYTES for kernels
  * @out: malloc'ed, for the caller to free
  *
  * Return: 0; -ENOTSUP unknown compression; -EBADMSG damaged data; -EFBIG more
- * than UNPACK_MAX_BYTES; -ENOMEM.
+ * than @limit; -ENOMEM.
  */
-int unpack(const uint8_t *data, size_t len, size_t size_hint, uint8_t **out,
-	   size_t *out_len);
+int unpack(const uint8_t *data, size_t len, size_t size_hint, size_t limit,
+	   uint8_t **out, size_t *out_len);
 
 #endif
