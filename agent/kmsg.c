@@ -15,7 +15,7 @@
 
 /* Severities do not say everything: a stall's details are informational. */
 static const char *const wanted_words[] = {
-	"sched_ext", "hung", "lockup", "LOCKUP", "panic", "Oops", "BUG",
+	"sched_ext", "hung", "lockup", "LOCKUP", "Kernel panic", "Oops", "BUG",
 	"stall", "blocked for more than",
 };
 

@@ -305,9 +305,15 @@ static void wait_disabled(struct agent *a, uint64_t wait_ns)
 static void detach_sched(struct agent *a)
 {
 	uint64_t start_ns = clock_now_ns(), end = start_ns + DETACH_WAIT_NS;
+	json_t *gone;
 
-	if (a->sched.phase == SCHED_NONE)
+	while (a->sched.phase == SCHED_ENDING && clock_now_ns() < end)
+		agent_pump(a, end);
+	if (a->sched.phase != SCHED_LOADING && a->sched.phase != SCHED_LOADED &&
+	    a->sched.phase != SCHED_ATTACHED) {
+		sched_kill(&a->sched);
 		return;
+	}
 	sched_ask_detach(&a->sched, start_ns);
 	while (a->sched.phase == SCHED_DETACHING && a->sched.fd >= 0 &&
 	       clock_now_ns() < end)
@@ -319,6 +325,10 @@ static void detach_sched(struct agent *a)
 		wait_disabled(a, DETACH_WAIT_NS);
 		a->sched.detach_ns = clock_now_ns() - start_ns;
 	}
+	agent_forward_kmsg(a);
+	gone = sched_detached(&a->sched, &a->kmsg.exit, clock_now_ns());
+	if (gone)
+		port_send_json(&a->port, KTSTR_MSG_SCHED, gone);
 	sched_kill(&a->sched);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "agent/sched.h"
 
+#include "agent/kmsg.h"
 #include "agent/plan.h"
 #include "agent/sched_exit.h"
 #include "agent/sched_loader.h"
@@ -230,6 +231,16 @@ void sched_ask_detach(struct sched *s, uint64_t now_ns)
 {
 	enter(s, SCHED_DETACHING, now_ns);
 	ask(s, LOADER_ASK_DETACH);
+}
+
+json_t *sched_detached(struct sched *s, const struct kmsg_exit *log,
+		       uint64_t now_ns)
+{
+	if (s->phase != SCHED_DETACHING && s->phase != SCHED_DETACHED)
+		return NULL;
+	if (!log->seen || sched_exit_is_asked(sched_exit_kind(log->reason)))
+		return NULL;
+	return report_gone(s, NULL, log, now_ns);
 }
 
 void sched_kill(struct sched *s)

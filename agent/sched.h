@@ -84,6 +84,16 @@ json_t *sched_give_up(struct sched *s, uint64_t now_ns);
 /** sched_ask_detach() - begin; the phase becomes DETACHED when it is done */
 void sched_ask_detach(struct sched *s, uint64_t now_ns);
 
+/**
+ * sched_detached() - it is disabled: was that our doing?
+ * @log: what the kernel log said last of a scheduler's end
+ *
+ * Return: NULL if so, or if there was none to detach; else it ended by itself
+ * just then, and this is the SCHED message that says how, new reference.
+ */
+json_t *sched_detached(struct sched *s, const struct kmsg_exit *log,
+		       uint64_t now_ns);
+
 /** sched_kill() - drop the loader, and with it the scheduler's link */
 void sched_kill(struct sched *s);
 

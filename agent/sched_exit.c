@@ -10,17 +10,19 @@ static const struct {
 	int64_t kind;
 	const char *name;
 	const char *reason;
+	bool asked;
 } kinds[] = {
-	{ 0, "SCX_EXIT_NONE", NULL },
-	{ 1, "SCX_EXIT_DONE", NULL },
-	{ 64, "SCX_EXIT_UNREG", "unregistered from user space" },
-	{ 65, "SCX_EXIT_UNREG_BPF", "unregistered from BPF" },
-	{ 66, "SCX_EXIT_UNREG_KERN", "unregistered from the main kernel" },
-	{ 67, "SCX_EXIT_SYSRQ", "disabled by sysrq-S" },
-	{ 68, "SCX_EXIT_PARENT", "parent exiting" },
-	{ 1024, "SCX_EXIT_ERROR", "runtime error" },
-	{ 1025, "SCX_EXIT_ERROR_BPF", "scx_bpf_error" },
-	{ 1026, "SCX_EXIT_ERROR_STALL", "runnable task stall" },
+	{ 0, "SCX_EXIT_NONE", NULL, false },
+	{ 1, "SCX_EXIT_DONE", NULL, false },
+	{ 64, "SCX_EXIT_UNREG", "unregistered from user space", true },
+	{ 65, "SCX_EXIT_UNREG_BPF", "unregistered from BPF", false },
+	{ 66, "SCX_EXIT_UNREG_KERN", "unregistered from the main kernel",
+	  false },
+	{ 67, "SCX_EXIT_SYSRQ", "disabled by sysrq-S", true },
+	{ 68, "SCX_EXIT_PARENT", "parent exiting", false },
+	{ 1024, "SCX_EXIT_ERROR", "runtime error", false },
+	{ 1025, "SCX_EXIT_ERROR_BPF", "scx_bpf_error", false },
+	{ 1026, "SCX_EXIT_ERROR_STALL", "runnable task stall", false },
 };
 
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -45,6 +47,17 @@ int64_t sched_exit_kind(const char *reason)
 			return kinds[i].kind;
 	}
 	return -1;
+}
+
+bool sched_exit_is_asked(int64_t kind)
+{
+	size_t i;
+
+	for (i = 0; i < NR_KINDS; i++) {
+		if (kinds[i].kind == kind)
+			return kinds[i].asked;
+	}
+	return false;
 }
 
 static void fill_text(json_t *exit, const char *key, const char *text)

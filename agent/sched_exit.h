@@ -6,6 +6,7 @@
 #ifndef KTSTR_AGENT_SCHED_EXIT_H
 #define KTSTR_AGENT_SCHED_EXIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -17,6 +18,9 @@ const char *sched_exit_name(int64_t kind);
 
 /** sched_exit_kind() - 1026 of "runnable task stall"; -1: not one we know */
 int64_t sched_exit_kind(const char *reason);
+
+/** sched_exit_is_asked() - does it mean that somebody ended it from outside? */
+bool sched_exit_is_asked(int64_t kind);
 
 /**
  * sched_exit_report() - the "exit" member of SCHED gone

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -251,11 +252,11 @@ static int read_exit_var(void *ctx, const struct sched_var *var)
 	return 0;
 }
 
-/* The loaded object's data is mapped: this is what the scheduler wrote. */
 static json_t *exit_record(struct loader *l)
 {
 	json_t *exit = json_object();
 
+	sched_var_refresh(l->obj);
 	sched_var_each(l->obj, read_exit_var, exit);
 	return exit;
 }
@@ -409,6 +410,7 @@ int sched_loader_main(const struct plan_sched *plan, int fd)
 	struct loader l = { .plan = plan, .fd = fd };
 	int err;
 
+	prctl(PR_SET_NAME, "ktstr-loader"); /* a stall may name it */
 	libbpf_set_print(keep_warning);
 	l.log = calloc(1, VERIFIER_LOG_BYTES);
 	if (!l.log)

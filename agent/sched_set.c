@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "agent/sched_set.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
@@ -77,34 +78,66 @@ static int each_in_section(const struct btf *btf, const struct btf_type *sec,
 	return 0;
 }
 
+/* The section behind a map, or NULL; @value and @bytes are its variables. */
+static const struct btf_type *section_of(const struct bpf_object *obj,
+					 struct bpf_map *map,
+					 char **value, size_t *bytes)
+{
+	const struct btf *btf = bpf_object__btf(obj);
+	const struct btf_type *sec;
+
+	if (!btf || !bpf_map__is_internal(map))
+		return NULL;
+	sec = btf__type_by_id(btf, bpf_map__btf_value_type_id(map));
+	if (!sec || !btf_is_datasec(sec) ||
+	    !section_is_settable(btf__name_by_offset(btf, sec->name_off)))
+		return NULL;
+	*value = bpf_map__initial_value(map, bytes);
+	return *value ? sec : NULL;
+}
+
 int sched_var_each(struct bpf_object *obj,
 		   int (*fn)(void *ctx, const struct sched_var *var),
 		   void *ctx)
 {
-	const struct btf *btf = bpf_object__btf(obj);
 	struct bpf_map *map;
 
-	if (!btf)
-		return 0;
 	bpf_object__for_each_map(map, obj) {
 		const struct btf_type *sec;
 		size_t bytes;
 		char *value;
 		int ret;
 
-		if (!bpf_map__is_internal(map))
+		sec = section_of(obj, map, &value, &bytes);
+		if (!sec)
 			continue;
-		sec = btf__type_by_id(btf, bpf_map__btf_value_type_id(map));
-		value = bpf_map__initial_value(map, &bytes);
-		if (!sec || !btf_is_datasec(sec) || !value ||
-		    !section_is_settable(btf__name_by_offset(btf,
-							     sec->name_off)))
-			continue;
-		ret = each_in_section(btf, sec, value, bytes, fn, ctx);
+		ret = each_in_section(bpf_object__btf(obj), sec, value, bytes,
+				      fn, ctx);
 		if (ret)
 			return ret;
 	}
 	return 0;
+}
+
+void sched_var_refresh(struct bpf_object *obj)
+{
+	const uint32_t zero = 0;
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		size_t bytes, room;
+		char *value, *copy;
+
+		if (bpf_map__fd(map) < 0 ||
+		    !section_of(obj, map, &value, &bytes))
+			continue;
+		/* the kernel copies out in units of 8 bytes */
+		room = (bpf_map__value_size(map) + 7) / 8 * 8;
+		copy = room < bytes ? NULL : malloc(room);
+		if (copy && !bpf_map_lookup_elem(bpf_map__fd(map), &zero, copy))
+			memcpy(value, copy, bytes);
+		free(copy);
+	}
 }
 
 struct find {

@@ -21,7 +21,7 @@ struct sched_var {
 	const char *name;	/* borrowed from the object */
 	const struct btf *btf;	/* borrowed */
 	uint32_t type_id;
-	void *value;		/* borrowed: the initial, later the live value */
+	void *value;		/* borrowed: the initial value, or as refreshed */
 	size_t bytes;
 };
 
@@ -33,6 +33,14 @@ struct sched_var {
 int sched_var_each(struct bpf_object *obj,
 		   int (*fn)(void *ctx, const struct sched_var *var),
 		   void *ctx);
+
+/**
+ * sched_var_refresh() - read the variables of a loaded object again
+ *
+ * Only a skeleton maps them; without one, the values are the initial ones
+ * until they are read. What can't be read keeps its value.
+ */
+void sched_var_refresh(struct bpf_object *obj);
 
 /** sched_var_find() - by name. Return: 0 and @var; -ENOENT. */
 int sched_var_find(struct bpf_object *obj, const char *name,
