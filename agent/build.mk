@@ -3,7 +3,8 @@
 agent-objs := cgroup.o disk.o load.o load_bursty.o load_io.o load_pair.o \
 	load_periodic.o load_spin.o load_yield.o schedstat.o stamp.o worker.o \
 	worker_main.o
-agent-tests := cgroup_test disk_test load_test stamp_test worker_test
+agent-tests := cgroup_test disk_test load_run_test load_test stamp_test \
+	worker_test
 
 # What prepares the guest, and the supervisor
 agent-objs += agent.o agent_phases.o init.o json_text.o kmsg.o module.o \

@@ -1,229 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "agent/worker.h"
+#include "agent/test_worker.h"
 
-#include <check.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "agent/plan.h"
 #include "agent/schedstat.h"
-#include "agent/test_shm.h"
-#include "lib/hist.h"
 
-#define DISK_BYTES (1 << 20)
-#define READY_NS (5 * NSEC_PER_SEC)
-#define POLL_US 1000
-#define ENOUGH 3	/* loops that a worker is waited for */
-
-static struct shm shm;
-static struct worker_set ws;
-static char dir[PATH_MAX];
-static char msg[256];
-static struct plan_workload loads[16];
-static struct plan_disk disk = { .name = "data", .size_bytes = DISK_BYTES };
-static struct plan plan;
-
-/* Beside the program: O_DIRECT needs a real file system, /tmp may be none. */
-static void make_disk(void)
+static void read_line(pid_t pid, const char *file, char *line, size_t len)
 {
-	char path[PATH_MAX + 8];
-	ssize_t len = readlink("/proc/self/exe", dir, sizeof(dir) - 32);
-	int fd;
+	char path[64];
+	FILE *f;
 
-	ck_assert_int_gt(len, 0);
-	strcpy(dir + len, ".XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/data", dir);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(0, ftruncate(fd, DISK_BYTES));
-	close(fd);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	f = fopen(path, "re");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_ptr_nonnull(fgets(line, len, f));
+	fclose(f);
 }
-
-static void setup(void)
-{
-	make_disk();
-	memset(loads, 0, sizeof(loads));
-	plan = (struct plan){ .disks = &disk, .nr_disks = 1,
-			      .workloads = loads };
-	ws = (struct worker_set){ 0 };
-	*msg = '\0';
-}
-
-static void teardown(void)
-{
-	char path[PATH_MAX + 8];
-	unsigned int i;
-
-	workers_fini(&ws);
-	if (shm.hdr)
-		test_shm_free(&shm);
-	for (i = 0; i < plan.nr_workloads; i++)
-		json_decref(loads[i].params);
-	snprintf(path, sizeof(path), "%s/data", dir);
-	unlink(path);
-	rmdir(dir);
-}
-
-static struct plan_workload *add_load(const char *kind, unsigned int workers)
-{
-	struct plan_workload *w = &loads[plan.nr_workloads];
-
-	*w = (struct plan_workload){
-		.name = kind, .kind = kind, .cgroup = kind, .disk = "data",
-		.index = plan.nr_workloads++, .workers = workers,
-		.params = json_object(), .seed = 7,
-	};
-	return w;
-}
-
-static int spawn(unsigned int nr_phases)
-{
-	const struct workers_opts opts = { .disk_dir = dir,
-					   .no_cgroups = true };
-
-	shm = test_shm_new(workers_count(&plan), nr_phases);
-	return workers_spawn(&plan, shm.hdr, &opts, &ws, msg, sizeof(msg));
-}
-
-static void spawn_ready(unsigned int nr_phases)
-{
-	ck_assert_msg(!spawn(nr_phases), "%s", msg);
-	ck_assert_msg(!workers_wait_ready(&ws, READY_NS, msg, sizeof(msg)),
-		      "%s", msg);
-}
-
-/* Until worker @nr has done @n loops in @phase; the tcase's time-out ends it. */
-static void wait_iterations(unsigned int nr, unsigned int phase, uint64_t n)
-{
-	struct ktstr_cell *cell = shm_cell(&shm, nr, phase);
-
-	while (__atomic_load_n(&cell->iterations, __ATOMIC_RELAXED) < n) {
-		ck_assert_int_ne(KTSTR_WORKER_FAILED,
-				 shm_worker(&shm, nr)->state);
-		usleep(POLL_US);
-	}
-}
-
-static void wait_all(unsigned int phase, uint64_t n)
-{
-	unsigned int nr;
-
-	for (nr = 0; nr < ws.nr; nr++)
-		wait_iterations(nr, phase, n);
-}
-
-static void begin(unsigned int phase)
-{
-	workers_phase_start(&ws);
-	test_shm_phase(&shm, phase, clock_now_ns());
-}
-
-static void end(unsigned int phase)
-{
-	shm.hdr->phase_end_ns[phase] = clock_now_ns();
-	test_shm_no_phase(&shm);
-	ck_assert_int_eq(0, workers_phase_end(&ws, phase));
-}
-
-static void add_quick_bursty(unsigned int workers)
-{
-	struct plan_workload *w = add_load("bursty", workers);
-
-	json_object_set_new(w->params, "burst_ns", json_integer(200000));
-	json_object_set_new(w->params, "sleep_ns", json_integer(1000000));
-}
-
-/* One of every kind that a test can wait for. */
-static void add_every_kind(void)
-{
-	struct plan_workload *w;
-
-	add_load("spin", 2);
-	add_load("yield", 1);
-	add_load("mixed", 1);
-	add_quick_bursty(2);
-	w = add_load("periodic", 1);
-	json_object_set_new(w->params, "period_ns", json_integer(1000000));
-	json_object_set_new(w->params, "budget_ns", json_integer(1000));
-	add_load("pipe", 4);
-	add_load("futex_ping_pong", 2);
-	add_load("io_rand_read", 2);
-	w = add_load("io_seq_write", 2);
-	json_object_set_new(w->params, "block_bytes", json_integer(65536));
-	add_load("io_sync_write", 2);
-}
-
-static bool starts_with(const char *text, const char *start)
-{
-	return !strncmp(text, start, strlen(start));
-}
-
-static void check_kind_counts(const char *kind, const struct ktstr_cell *c)
-{
-	if (starts_with(kind, "io_")) {
-		ck_assert_uint_ge(c->ops, c->iterations);
-		ck_assert_uint_ge(c->bytes, c->ops);
-		ck_assert_uint_eq(c->ops, c->io.count);
-	} else {
-		ck_assert_uint_eq(0, c->bytes);
-		ck_assert_uint_eq(0, c->io.count);
-	}
-	if (!strcmp(kind, "io_sync_write")) {
-		/* 16 writes and a flush, or cut off on the way */
-		ck_assert_uint_ge(c->ops, c->iterations * 17);
-		ck_assert_uint_lt(c->ops, (c->iterations + 1) * 17);
-	}
-	if (!strcmp(kind, "spin") || !strcmp(kind, "yield"))
-		ck_assert_uint_eq(0, c->wake.count);
-	if (!strcmp(kind, "futex_ping_pong"))
-		/* strictly in turns: whoever waits is woken */
-		ck_assert_uint_gt(c->wake.count, 0);
-	if (!strcmp(kind, "bursty"))
-		/* each loop but a cut one ends in a wake-up */
-		ck_assert_uint_ge(c->wake.count + 2, c->iterations);
-	ck_assert_uint_eq(c->wake.count, hist_total(&c->wake));
-	ck_assert_uint_eq(0, c->errors);
-}
-
-START_TEST(every_kind_counts_and_stops)
-{
-	const struct ktstr_worker *w;
-	const struct ktstr_cell *c;
-	unsigned int nr;
-
-	add_every_kind();
-	spawn_ready(1);
-	begin(0);
-	workers_release(&ws);
-	wait_all(0, ENOUGH);
-	end(0);
-	ck_assert_int_eq(0, workers_stop(&ws, READY_NS));
-	ck_assert_uint_eq(0, ws.nr_live);
-	for (nr = 0; nr < ws.nr; nr++) {
-		w = shm_worker(&shm, nr);
-		c = shm_cell(&shm, nr, 0);
-		ck_assert_uint_eq(KTSTR_WORKER_STOPPED, w->state);
-		ck_assert_str_eq("", w->what);
-		ck_assert_uint_ge(w->start_ns, shm.hdr->phase_start_ns[0]);
-		ck_assert_uint_ge(w->last_progress_ns, w->start_ns);
-		ck_assert_uint_gt(c->gap_max_ns, 0);
-		ck_assert(c->cpus_used[0] || c->cpus_used[1] ||
-			  c->cpus_used[2] || c->cpus_used[3]);
-		ck_assert_uint_gt(c->run_count, 0);
-		check_kind_counts(loads[w->workload].kind, c);
-	}
-}
-END_TEST
 
 START_TEST(nobody_passes_the_barrier_before_release)
 {
@@ -258,35 +52,6 @@ START_TEST(workers_still_at_the_barrier_stop_too)
 		ck_assert_str_eq("", shm_worker(&shm, nr)->what);
 	}
 	ck_assert_uint_eq(2, shm.hdr->go);
-}
-END_TEST
-
-START_TEST(phase_switch_moves_counts_to_the_next_cell)
-{
-	struct ktstr_cell before;
-	unsigned int nr;
-
-	add_every_kind();
-	spawn_ready(2);
-	begin(0);
-	workers_release(&ws);
-	wait_all(0, ENOUGH);
-	end(0);
-	begin(1);
-	/* whoever counts in phase 1 has left phase 0 for good */
-	wait_all(1, 1);
-	before = *shm_cell(&shm, 0, 0);
-	wait_all(1, ENOUGH);
-	end(1);
-	workers_stop(&ws, READY_NS);
-	ck_assert_mem_eq(&before, shm_cell(&shm, 0, 0), sizeof(before));
-	for (nr = 0; nr < ws.nr; nr++) {
-		/* cut to its phase, so never longer than it */
-		ck_assert_uint_le(shm_cell(&shm, nr, 1)->gap_max_ns,
-				  shm.hdr->phase_end_ns[1] -
-				  shm.hdr->phase_start_ns[1]);
-		ck_assert_uint_ge(shm_cell(&shm, nr, 0)->iterations, ENOUGH);
-	}
 }
 END_TEST
 
@@ -393,39 +158,6 @@ START_TEST(worker_that_never_runs_again_is_killed_at_stop)
 	ck_assert_uint_eq(0, ws.nr_live);
 }
 END_TEST
-
-START_TEST(stop_does_not_wait_for_long_sleeps)
-{
-	struct plan_workload *w = add_load("bursty", 2);
-	unsigned int nr;
-
-	json_object_set_new(w->params, "burst_ns", json_integer(1000));
-	json_object_set_new(w->params, "sleep_ns",
-			    json_integer(60 * NSEC_PER_SEC));
-	spawn_ready(1);
-	begin(0);
-	workers_release(&ws);
-	wait_all(0, 1);
-	ck_assert_int_eq(0, workers_stop(&ws, READY_NS));
-	for (nr = 0; nr < 2; nr++) {
-		ck_assert_str_eq("", shm_worker(&shm, nr)->what);
-		/* a sleep cut short is no sample, and was no gap */
-		ck_assert_uint_eq(0, shm_cell(&shm, nr, 0)->wake.count);
-	}
-}
-END_TEST
-
-static void read_line(pid_t pid, const char *file, char *line, size_t len)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	f = fopen(path, "re");
-	ck_assert_ptr_nonnull(f);
-	ck_assert_ptr_nonnull(fgets(line, len, f));
-	fclose(f);
-}
 
 START_TEST(workers_are_placed_as_asked)
 {
@@ -539,94 +271,6 @@ START_TEST(bad_workloads_are_refused_before_anything_starts)
 }
 END_TEST
 
-START_TEST(partners_take_turns)
-{
-	uint64_t a, b;
-
-	add_load("futex_ping_pong", 2);
-	spawn_ready(1);
-	begin(0);
-	workers_release(&ws);
-	wait_all(0, 100);
-	ck_assert_int_eq(0, workers_stop(&ws, READY_NS));
-	a = shm_cell(&shm, 0, 0)->iterations;
-	b = shm_cell(&shm, 1, 0)->iterations;
-	ck_assert_uint_ge(a, b);
-	ck_assert_uint_le(a, b + 1);
-}
-END_TEST
-
-START_TEST(exchange_keeps_partners_together_and_pairs_apart)
-{
-	uint64_t a, b;
-
-	add_load("pipe", 4);
-	spawn_ready(1);
-	begin(0);
-	workers_release(&ws);
-	wait_all(0, ENOUGH);
-	/* without its partner a worker stands still, the other pair does not */
-	kill(ws.workers[0].pid, SIGSTOP);
-	a = shm_cell(&shm, 2, 0)->iterations;
-	wait_iterations(2, 0, a + 100);
-	a = shm_cell(&shm, 0, 0)->iterations;
-	b = shm_cell(&shm, 1, 0)->iterations;
-	ck_assert_uint_le(b, a + 2);
-	ck_assert_uint_le(a, b + 2);
-}
-END_TEST
-
-START_TEST(partner_that_dies_fails_the_other)
-{
-	add_load("pipe", 2);
-	spawn_ready(1);
-	begin(0);
-	workers_release(&ws);
-	wait_all(0, 1);
-	kill(ws.workers[0].pid, SIGKILL);
-	while (ws.nr_live) {
-		workers_reap(&ws);
-		usleep(POLL_US);
-	}
-	ck_assert_str_eq("signal 9", shm_worker(&shm, 0)->what);
-	ck_assert_uint_eq(KTSTR_WORKER_FAILED, shm_worker(&shm, 1)->state);
-	ck_assert_int_eq(-EPIPE, shm_worker(&shm, 1)->error);
-	ck_assert_str_eq("partner gone", shm_worker(&shm, 1)->what);
-}
-END_TEST
-
-START_TEST(sequential_writers_share_the_disk)
-{
-	char path[PATH_MAX + 8], *data;
-	unsigned int i;
-	int fd;
-
-	json_object_set_new(add_load("io_seq_write", 4)->params, "block_bytes",
-			    json_integer(65536));
-	spawn_ready(1);
-	begin(0);
-	workers_release(&ws);
-	/* each its four blocks of sixteen */
-	wait_all(0, 4);
-	ck_assert_int_eq(0, workers_stop(&ws, READY_NS));
-	snprintf(path, sizeof(path), "%s/data", dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	data = malloc(DISK_BYTES);
-	ck_assert_int_eq(DISK_BYTES, read(fd, data, DISK_BYTES));
-	close(fd);
-	/* a worker writes one content, another one's differs */
-	for (i = 0; i < 16; i++) {
-		ck_assert_mem_eq(data + i / 4 * 4 * 65536, data + i * 65536,
-				 65536);
-		if (i % 4)
-			continue;
-		ck_assert_mem_ne(data + (i + 4) % 16 * 65536, data + i * 65536,
-				 65536);
-	}
-	free(data);
-}
-END_TEST
-
 START_TEST(writing_to_a_read_only_disk_is_refused)
 {
 	disk.read_only = true;
@@ -694,27 +338,6 @@ START_TEST(waiting_for_ready_is_bounded)
 }
 END_TEST
 
-START_TEST(a_broken_disk_counts_errors_and_looks_stuck)
-{
-	const struct ktstr_cell *c;
-	char path[PATH_MAX + 8];
-
-	add_load("io_rand_read", 1);
-	spawn_ready(1);
-	/* every read now ends before its first byte */
-	snprintf(path, sizeof(path), "%s/data", dir);
-	ck_assert_int_eq(0, truncate(path, 0));
-	begin(0);
-	workers_release(&ws);
-	c = shm_cell(&shm, 0, 0);
-	while (__atomic_load_n(&c->errors, __ATOMIC_RELAXED) < ENOUGH)
-		usleep(POLL_US);
-	ck_assert_uint_eq(0, c->iterations);
-	ck_assert_uint_eq(0, c->ops);
-	ck_assert_uint_eq(0, shm_worker(&shm, 0)->last_progress_ns);
-}
-END_TEST
-
 START_TEST(schedstat_takes_three_numbers)
 {
 	struct worker_account a = { 1, 1, 1 };
@@ -749,28 +372,20 @@ int main(void)
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, every_kind_counts_and_stops);
 	tcase_add_test(tc, nobody_passes_the_barrier_before_release);
 	tcase_add_test(tc, workers_still_at_the_barrier_stop_too);
-	tcase_add_test(tc, phase_switch_moves_counts_to_the_next_cell);
 	tcase_add_test(tc, kernel_counts_are_of_the_phase_alone);
 	tcase_add_test(tc, killed_worker_is_failed_and_the_others_go_on);
 	tcase_add_test(tc, callers_waitpid_is_told_to_the_set);
 	tcase_add_test(tc, worker_that_never_runs_again_is_killed_at_stop);
-	tcase_add_test(tc, stop_does_not_wait_for_long_sleeps);
 	tcase_add_test(tc, workers_are_placed_as_asked);
 	tcase_add_test(tc, workers_inherit_no_files_and_no_signal_mask);
 	tcase_add_test(tc, bad_workloads_are_refused_before_anything_starts);
-	tcase_add_test(tc, partners_take_turns);
-	tcase_add_test(tc, exchange_keeps_partners_together_and_pairs_apart);
-	tcase_add_test(tc, partner_that_dies_fails_the_other);
-	tcase_add_test(tc, sequential_writers_share_the_disk);
 	tcase_add_test(tc, writing_to_a_read_only_disk_is_refused);
 	tcase_add_test(tc, region_too_small_is_refused);
 	tcase_add_test(tc, missing_disk_fails_the_worker_and_the_wait);
 	tcase_add_test(tc, worker_killed_before_it_is_ready_fails_the_wait);
 	tcase_add_test(tc, waiting_for_ready_is_bounded);
-	tcase_add_test(tc, a_broken_disk_counts_errors_and_looks_stuck);
 	tcase_add_test(tc, schedstat_takes_three_numbers);
 	tcase_add_test(tc, fini_takes_a_set_that_is_all_zero);
 	suite_add_tcase(s, tc);
