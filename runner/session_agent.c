@@ -246,7 +246,7 @@ static const char *const problem_marks[] = {
 	"Oops", "BUG:", "Kernel panic", "general protection fault",
 	"soft lockup", "hard LOCKUP", "blocked for more than",
 	"rcu_sched self-detected", "rcu_preempt self-detected",
-	"rcu: INFO:", "WARNING:", "stack guard page was hit",
+	"rcu: INFO:", "[ cut here ]", "stack guard page was hit",
 };
 
 static bool is_problem(const char *line)
