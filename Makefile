@@ -21,6 +21,7 @@ include runner/build.mk
 include agent/build.mk
 include bpf/build.mk
 include tools/build.mk
+include selftests/build.mk
 
 all: $(O)/ktstr
 

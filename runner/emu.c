@@ -161,14 +161,15 @@ static int greet_slot(struct emu_host *h, unsigned int slot,
 		      uint64_t deadline_ns)
 {
 	for (;;) {
-		int err;
+		int err = connect_slot(h, slot);
 
-		h->generation = generation_read(h);
-		err = connect_slot(h, slot);
 		if (!err)
 			err = emu_link_greet(&h->link, deadline_ns);
-		if (!err)
+		if (!err) {
+			/* Not before: the next boot may have answered. */
+			h->generation = generation_read(h);
 			return 0;
+		}
 		emu_link_close(&h->link);
 		if (err != -EPIPE && err != -ECONNREFUSED)
 			return err;

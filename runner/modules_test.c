@@ -70,8 +70,9 @@ static void put_file(const char *name, const void *data, size_t len)
 static void put_module(const char *name, const char *depends)
 {
 	struct tiny_module m;
+	size_t len = tiny_make(&m, depends);
 
-	put_file(name, &m, tiny_make(&m, depends));
+	put_file(name, &m, len);
 }
 
 static void setup(void)
