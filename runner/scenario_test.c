@@ -1,0 +1,808 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Scenarios that are wrong, each with the words that must say so; and good. */
+#include "runner/scenario.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runner/diag.h"
+#include "runner/plan.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Five lines; what a row adds begins at line 6. */
+#define LOAD "schema = 1\nname = \"t\"\n[[workload]]\nname = \"w\"\nkind = \"spin\"\n"
+/* Three more; what follows begins at line 9. */
+#define DISK "[[disk]]\nname = \"data\"\nsize = \"64M\"\n"
+/* Four lines without a workload; what follows begins at line 5. */
+#define READ "schema = 1\nname = \"t\"\n[[workload]]\nname = \"r\"\n"
+
+static const struct bad {
+	const char *text;
+	const char *error;	/* the first one, with its place */
+	const char *hint;	/* NULL: there must be none */
+} bad[] = {
+	/* the file */
+	{ "schema = 1\nname = \n", "t.toml:2:8: error: *", NULL },
+	{ "schema = 1\nschema = 1\n", "t.toml:2:10: error: *", NULL },
+	{ "schema = 1\nname = \"t\\u0000\"\n",
+	  "t.toml:2:8: error: a string must not contain a NUL", NULL },
+	{ "name = \"t\"\n", "t.toml:1:1: error: the scenario needs a [[workload]]",
+	  NULL },
+	{ "schema = 2\nname = \"t\"\n[[workload]]\nname = \"w\"\nkind = \"spin\"\n",
+	  "t.toml:1:10: error: schema must be between 1 and 1, not 2", NULL },
+	{ "schema = 1\n[[workload]]\nname = \"w\"\nkind = \"spin\"\n",
+	  "t.toml:1:1: error: the scenario needs a name", NULL },
+	{ "schema = 1\nname = \"a b\"\n[[workload]]\nname = \"w\"\nkind = \"spin\"\n",
+	  "t.toml:2:8: error: name = \"a b\" is not a name",
+	  "use letters, digits, '-' and '_'" },
+	{ LOAD "[telemetri]\n",
+	  "t.toml:6:2: error: unknown key \"telemetri\" in the scenario",
+	  "did you mean \"telemetry\"?" },
+	{ LOAD "[zzz]\n",
+	  "t.toml:6:2: error: unknown key \"zzz\" in the scenario",
+	  "the keys here are schema, name, description, vm, disk, scheduler, workload, phase, telemetry, check, automatic" },
+	{ LOAD "[matrix]\n\"vm.memory\" = [\"1G\"]\n",
+	  "t.toml:6:2: error: matrix is not supported yet",
+	  "run each variant with --set KEY=VALUE" },
+	/* vm */
+	{ LOAD "[vm]\nmemry = \"1G\"\n",
+	  "t.toml:7:1: error: unknown key \"memry\" in [vm]",
+	  "did you mean \"memory\"?" },
+	{ LOAD "[vm]\nmemory = true\n",
+	  "t.toml:7:10: error: memory must be a size, not a boolean",
+	  "write \"4096B\", \"64K\", \"256M\", \"1G\" (powers of 1024) or bytes as an integer" },
+	{ LOAD "[vm]\nmemory = \"1GB\"\n",
+	  "t.toml:7:10: error: memory = \"1GB\" does not end in a unit of size",
+	  "did you mean G or GiB?" },
+	{ LOAD "[vm]\nmemory = \"8G\"\n",
+	  "t.toml:7:10: error: memory must be between 128M and 4G, not 8G",
+	  NULL },
+	{ LOAD "[vm]\nmemory = \"129M\"\n",
+	  "t.toml:7:10: error: memory must be a multiple of 2M", NULL },
+	{ LOAD "[vm]\nmemory = -1\n",
+	  "t.toml:7:10: error: memory must not be negative", NULL },
+	{ LOAD "[vm]\ndeadline = \"60\"\n",
+	  "t.toml:7:12: error: deadline = \"60\" has no unit",
+	  "write \"500us\", \"250ms\", \"2s\" or nanoseconds as an integer" },
+	{ LOAD "[vm]\ndeadline = \"3s\"\n",
+	  "t.toml:7:12: error: the phases last 5 s, the whole VM only 3 s",
+	  "set [vm] deadline to more, boot included" },
+	{ LOAD "[vm]\ntopology = \"2n1l4c1t\"\n",
+	  "t.toml:7:12: error: topology \"2n1l4c1t\": 1 LLCs can't be shared out to 2 nodes",
+	  "LLCs are counted in total: a multiple of the nodes" },
+	{ LOAD "[vm]\ntopology = \"1n1l1c3t\"\n",
+	  "t.toml:7:12: error: topology \"1n1l1c3t\": a core has 1 or 2 threads, not 3",
+	  NULL },
+	{ LOAD "[vm]\ntopology = \"1n4l4c2t\"\n",
+	  "t.toml:7:12: error: topology \"1n4l4c2t\" has 32 CPUs; more than 8 are not supported yet",
+	  NULL },
+	{ LOAD "[vm]\ntopology = \"4c\"\n",
+	  "t.toml:7:12: error: topology \"4c\" is not NnNlNcNt",
+	  "NUMA nodes, LLCs in total, cores per LLC, threads per core: \"1n2l2c1t\"" },
+	{ LOAD "[vm]\ntopology = \"0n1l1c1t\"\n",
+	  "t.toml:7:12: error: topology \"0n1l1c1t\" is not NnNlNcNt", "*" },
+	{ LOAD "[vm]\ntopology = { packages = 2 }\n",
+	  "t.toml:7:12: error: a topology as a table is not supported yet",
+	  "write it as a string: \"1n2l2c1t\"" },
+	/* disks */
+	{ LOAD "[disk]\nname = \"data\"\n",
+	  "t.toml:6:1: error: disk must be an array of tables, not a table",
+	  "write [[disk]]" },
+	{ LOAD "[[disk]]\nname = \"data\"\n",
+	  "t.toml:6:1: error: [[disk]] needs a size", NULL },
+	{ LOAD "[[disk]]\nname = \"a-name-of-21-letters-\"\nsize = \"64M\"\n",
+	  "t.toml:7:8: error: name is longer than 20 characters", NULL },
+	{ LOAD DISK DISK, "t.toml:10:8: error: there is another disk \"data\"",
+	  "the first is at line 6" },
+	{ LOAD DISK "throttle = { iops = \"5e2\" }\n",
+	  "t.toml:9:21: error: iops = \"5e2\" does not end in a unit of rate per second",
+	  "write 500 or \"500/s\"" },
+	{ LOAD DISK "throttle = { bps = \"8M\" }\n",
+	  "t.toml:9:20: error: bps = \"8M\" does not end in a unit of rate of bytes per second",
+	  "did you mean MB/s or MiB/s?" },
+	{ LOAD DISK "throttle = { latency = \"2ms\" }\n",
+	  "t.toml:9:14: error: latency is not supported yet", NULL },
+	{ LOAD DISK "throttle = { iopps = 1 }\n",
+	  "t.toml:9:14: error: unknown key \"iopps\" in a throttle",
+	  "did you mean \"iops\"?" },
+	{ LOAD DISK "tolerance = \"200%\"\n",
+	  "t.toml:9:13: error: tolerance must be at most 100%", NULL },
+	{ LOAD DISK "tolerance = \"5\"\n",
+	  "t.toml:9:13: error: tolerance = \"5\" is not a ratio",
+	  "write \"5%\" or 0.05" },
+	{ LOAD DISK "read_only = \"yes\"\n",
+	  "t.toml:9:13: error: read_only must be a boolean, not a string",
+	  NULL },
+	{ LOAD DISK "tolerance = nan\n",
+	  "t.toml:9:13: error: tolerance must not be negative or infinite",
+	  NULL },
+	/* scheduler */
+	{ LOAD "[scheduler]\n",
+	  "t.toml:6:1: error: [scheduler] needs one of builtin, object and source, not none",
+	  "leave out [scheduler] for the kernel's default" },
+	{ LOAD "[scheduler]\nbuiltin = \"simple\"\nobject = \"x.bpf.o\"\n",
+	  "t.toml:6:1: error: [scheduler] needs one of builtin, object and source, not several",
+	  NULL },
+	{ LOAD "[scheduler]\nbuiltin = \"simpel\"\n",
+	  "t.toml:7:11: error: there is no builtin scheduler \"simpel\"",
+	  "did you mean \"simple\"?" },
+	{ LOAD "[scheduler]\nexec = [\"scx_lavd\"]\n",
+	  "t.toml:7:1: error: exec is not supported yet",
+	  "name the BPF object: object = \"x.bpf.o\"" },
+	{ LOAD "[scheduler]\nbuiltin = \"fifo\"\nexpect = \"stal\"\n",
+	  "t.toml:8:10: error: expect = \"stal\" is not one of running, exit, error, stall",
+	  "did you mean \"stall\"?" },
+	{ LOAD "[scheduler]\nbuiltin = \"fifo\"\nset = { slice_ns = 1979-05-27 }\n",
+	  "t.toml:8:20: error: slice_ns must be an integer or a boolean, not a date or time",
+	  NULL },
+	/* workloads */
+	{ "schema = 1\nname = \"t\"\n",
+	  "t.toml:1:1: error: the scenario needs a [[workload]]", NULL },
+	{ READ "kind = \"bursti\"\n",
+	  "t.toml:5:8: error: unknown workload kind \"bursti\"",
+	  "did you mean \"bursty\"?" },
+	{ READ "kind = \"schbench\"\n",
+	  "t.toml:5:8: error: workload kind \"schbench\" is not supported yet",
+	  "*" },
+	{ READ "kind = \"io_rand_read\"\n",
+	  "t.toml:3:1: error: io_rand_read needs a disk",
+	  "add a [[disk]] and name it here" },
+	{ READ "kind = \"io_rand_read\"\ndisk = \"daat\"\n[[disk]]\nname = \"data\"\nsize = \"1G\"\n",
+	  "t.toml:6:8: error: there is no disk \"daat\"",
+	  "did you mean \"data\"?" },
+	{ READ "kind = \"spin\"\ndisk = \"data\"\n",
+	  "t.toml:6:1: error: spin does no IO and takes no disk", NULL },
+	{ READ "kind = \"spin\"\nworkers = 0\n",
+	  "t.toml:6:11: error: workers must be between 1 and 512, not 0",
+	  NULL },
+	{ READ "kind = \"spin\"\nworkers = \"4\"\n",
+	  "t.toml:6:11: error: workers must be an integer, not a string",
+	  NULL },
+	{ LOAD "[[workload]]\nname = \"w\"\nkind = \"spin\"\n",
+	  "t.toml:7:8: error: there is another workload \"w\"",
+	  "the first is at line 3" },
+	{ LOAD "[[workload]]\nname = \"disk\"\nkind = \"spin\"\n",
+	  "t.toml:7:8: error: a workload can't be named \"disk\": metrics begin with it",
+	  NULL },
+	{ LOAD "params = { burst = \"2ms\" }\n",
+	  "t.toml:6:12: error: spin has no parameter \"burst\"",
+	  "spin takes none" },
+	{ READ "kind = \"bursty\"\nparams = { brust = \"2ms\" }\n",
+	  "t.toml:6:12: error: bursty has no parameter \"brust\"",
+	  "did you mean \"burst\"?" },
+	{ READ "kind = \"bursty\"\nparams = { burst = \"2 m\" }\n",
+	  "t.toml:6:20: error: burst = \"2 m\" does not end in a unit of time",
+	  "did you mean min or ms?" },
+	{ READ "kind = \"bursty\"\nparams = { sleep = \"1h\" }\n",
+	  "t.toml:6:20: error: sleep must be between 1us and 10s", NULL },
+	{ READ "kind = \"bursty\"\nparams = 3\n",
+	  "t.toml:6:10: error: params must be a table, not an integer", NULL },
+	{ LOAD "cpus = [0, 4]\n",
+	  "t.toml:6:12: error: CPU 4 is not one of the 4 of the topology",
+	  NULL },
+	{ LOAD "cpus = \"0-9\"\n",
+	  "t.toml:6:8: error: CPU 9 is not one of the 4 of the topology",
+	  NULL },
+	{ LOAD "cpus = \"llc:1\"\n",
+	  "t.toml:6:8: error: \"llc:1\" is not in the topology",
+	  "the last one is \"llc:0\"" },
+	{ LOAD "cpus = \"1 of 2\"\n",
+	  "t.toml:6:8: error: cpus as a share is not supported yet",
+	  "write [0, 1], \"0-3,6\", \"llc:1\" or \"node:0\"" },
+	{ LOAD "cpus = []\n", "t.toml:6:8: error: cpus must not be empty",
+	  NULL },
+	{ LOAD "cgroup = \"../x\"\n",
+	  "t.toml:6:10: error: cgroup \"../x\" is not a relative path", "*" },
+	{ LOAD "nice = 20\n",
+	  "t.toml:6:8: error: nice must be between -20 and 19, not 20", NULL },
+	{ LOAD "policy = \"fifo\"\n",
+	  "t.toml:6:10: error: policy \"fifo\" needs a priority from 1 to 99",
+	  "write \"fifo:10\"" },
+	{ LOAD "policy = \"fiffo:1\"\n",
+	  "t.toml:6:10: error: unknown policy \"fiffo:1\"",
+	  "did you mean \"fifo\"?" },
+	{ LOAD "policy = \"deadline\"\n",
+	  "t.toml:6:10: error: policy \"deadline\" is not supported yet",
+	  NULL },
+	{ LOAD "cpu_max = \"2\"\n",
+	  "t.toml:6:11: error: cpu_max is not a share of CPU time",
+	  "write \"50%\" (of one CPU) or \"20ms/100ms\" (quota and period)" },
+	{ LOAD "cpu_weight = 50\ncgroup = \"g\"\n[[workload]]\nname = \"x\"\nkind = \"spin\"\ncgroup = \"g\"\ncpu_weight = 60\n",
+	  "t.toml:12:14: error: cgroup \"g\" has cpu_weight 50 from workload w",
+	  NULL },
+	{ LOAD "memory_policy = \"bind\"\n",
+	  "t.toml:6:1: error: memory_policy is not supported yet", NULL },
+	/* phases */
+	{ LOAD "[[phase]]\nname = \"a\"\n",
+	  "t.toml:6:1: error: [[phase]] needs a duration", NULL },
+	{ LOAD "[[phase]]\n", "t.toml:6:1: error: [[phase]] needs a duration",
+	  NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1ms\"\n",
+	  "t.toml:8:12: error: duration must be between 10ms and 3600s, not 1ms",
+	  NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\nmeasure = false\n",
+	  "t.toml:9:11: error: no phase is measured",
+	  "at least one phase must not have measure = false" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { set_throttle = { disk = \"d\", iops = 5 } } ]\n",
+	  "t.toml:9:34: error: there is no disk \"d\"",
+	  "add a [[disk]] with name = \"d\"" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { freeze = true } ]\n",
+	  "t.toml:9:10: error: freeze is not supported yet", NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ {} ]\n",
+	  "t.toml:9:8: error: a step of do is a table with one key, not 0",
+	  "*" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ \"x\" ]\n",
+	  "t.toml:9:8: error: an element must be a table, not a string",
+	  NULL },
+	/* telemetry */
+	{ LOAD "[telemetry]\ninterval = \"10us\"\n",
+	  "t.toml:7:12: error: interval must be between 1ms and 1s, not 10us",
+	  NULL },
+	{ LOAD "[telemetry]\nmaps = [\"*\", 3]\n",
+	  "t.toml:7:14: error: an element must be a string, not an integer",
+	  NULL },
+	{ LOAD "[telemetry]\nobservers = []\n",
+	  "t.toml:7:1: error: observers is not supported yet", NULL },
+	/* checks */
+	{ LOAD "[[check]]\nmetric = \"w.iterations\"\n",
+	  "t.toml:6:1: error: [[check]] needs one of min, max, between and equals, not none",
+	  NULL },
+	{ LOAD "[[check]]\nmetric = \"w.iterations\"\nmin = 1\nmax = 2\n",
+	  "t.toml:6:1: error: [[check]] needs one of min, max, between and equals, not several",
+	  NULL },
+	{ LOAD "[[check]]\nmetric = \"iterations\"\nmin = 1\n",
+	  "t.toml:7:10: error: \"iterations\" is not a metric", "*" },
+	{ LOAD "[[check]]\nmetric = \"x.iterations\"\nmin = 1\n",
+	  "t.toml:7:10: error: there is no workload \"x\"",
+	  "did you mean \"w\"?" },
+	{ LOAD "[[check]]\nmetric = \"w.wake_latency.p98\"\nmax = \"1ms\"\n",
+	  "t.toml:7:10: error: unknown metric \"w.wake_latency.p98\"",
+	  "did you mean \"w.wake_latency.p90\"?" },
+	{ LOAD "[[check]]\nmetric = \"w.io_wake.p99\"\nmax = \"1ms\"\n",
+	  "t.toml:7:10: error: metric \"w.io_wake.p99\" is not supported yet",
+	  NULL },
+	{ LOAD "[[check]]\nmetric = \"disk.d.iops\"\nmin = 1\n",
+	  "t.toml:7:10: error: there is no disk \"d\"", NULL },
+	{ LOAD "[[check]]\nmetric = \"map.stats.avg\"\nmin = 1\n",
+	  "t.toml:7:10: error: unknown metric \"map.stats.avg\"",
+	  "a map metric ends in .last, .delta or .rate" },
+	{ LOAD "[[check]]\nmetric = \"w.gap.max\"\nmax = \"1S\"\n",
+	  "t.toml:8:7: error: max = \"1S\" does not end in a unit of time",
+	  "*" },
+	{ LOAD "[[check]]\nmetric = \"w.iterations\"\nmax = \"1s\"\n",
+	  "t.toml:8:7: error: max must be a number, not a string", NULL },
+	{ LOAD "[[check]]\nmetric = \"sched.state\"\nmin = 1\n",
+	  "t.toml:8:1: error: sched.state is a word: only equals can judge it",
+	  NULL },
+	{ LOAD "[[check]]\nmetric = \"w.iterations\"\nbetween = [2, 1]\n",
+	  "t.toml:8:11: error: between must have the lower limit first",
+	  NULL },
+	{ LOAD "[[check]]\nmetric = \"w.iterations\"\nbetween = 1\n",
+	  "t.toml:8:11: error: between must be an array of two limits, not an integer",
+	  "write between = [0.95, 1.05]" },
+	{ LOAD "[[check]]\nmetric = \"w.iterations\"\nmin = 1\nphase = \"runn\"\n",
+	  "t.toml:9:9: error: there is no phase \"runn\"",
+	  "did you mean \"run\"?" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\n[[phase]]\nname = \"b\"\nduration = \"1s\"\nmeasure = false\n[[check]]\nmetric = \"w.iterations\"\nmin = 1\nphase = \"b\"\n",
+	  "t.toml:16:9: error: phase \"b\" is not measured", "*" },
+	{ LOAD "[[check]]\nmetric = \"w.iterations_per_s\"\nmin_ratio_to_control = 0.8\n",
+	  "t.toml:8:1: error: min_ratio_to_control is not supported yet",
+	  "use min with a number" },
+	/* automatic */
+	{ LOAD "[automatic]\nprogres = false\n",
+	  "t.toml:7:1: error: unknown key \"progres\" in [automatic]",
+	  "did you mean \"progress\"?" },
+	{ LOAD "[automatic]\nnoise = false\n",
+	  "t.toml:7:1: error: noise is not supported yet", NULL },
+	{ LOAD "[automatic]\ntelemetry = 1.5\n",
+	  "t.toml:7:13: error: telemetry must be at most 100%", NULL },
+};
+
+/* "*" at the end stands for any more text. */
+static bool matches(const char *pattern, const char *text)
+{
+	size_t len = strlen(pattern);
+
+	if (len && pattern[len - 1] == '*')
+		return !strncmp(pattern, text, len - 1);
+	return !strcmp(pattern, text);
+}
+
+START_TEST(a_wrong_scenario_is_told_where_and_why)
+{
+	const struct bad *b = &bad[_i];
+	struct scenario *s = NULL;
+	struct diag d;
+	char line[1024];
+
+	diag_init(&d, "t.toml");
+	ck_assert_int_eq(-EINVAL, scenario_parse("t.toml", b->text,
+						 strlen(b->text), NULL, &s,
+						 &d));
+	ck_assert_ptr_null(s);
+	ck_assert_uint_ge(d.nr, 1);
+	snprintf(line, sizeof(line), "%s: error: %s", d.entries[0].where,
+		 d.entries[0].message);
+	ck_assert_msg(matches(b->error, line), "expected %s\n     got %s",
+		      b->error, line);
+	if (b->hint)
+		ck_assert_msg(d.entries[0].hint &&
+			      matches(b->hint, d.entries[0].hint),
+			      "expected hint %s\n          got %s", b->hint,
+			      d.entries[0].hint ? d.entries[0].hint : "none");
+	else
+		ck_assert_msg(!d.entries[0].hint, "unexpected hint: %s",
+			      d.entries[0].hint);
+	diag_fini(&d);
+}
+END_TEST
+
+static struct scenario *parse(const char *text,
+			      const struct scenario_overrides *o)
+{
+	struct scenario *s;
+	struct diag d;
+	int err;
+
+	diag_init(&d, "t.toml");
+	err = scenario_parse("t.toml", text, strlen(text), o, &s, &d);
+	if (err)
+		diag_print(&d, stderr);
+	ck_assert_int_eq(0, err);
+	diag_fini(&d);
+	return s;
+}
+
+/* Every key that is supported, none at its default. */
+static const char whole[] =
+	"schema = 1\n"
+	"name = \"whole\"\n"
+	"description = \"a \\\"quoted\\\" \\t\\u0001 text\"\n"
+	"[vm]\n"
+	"topology = \"2n4l1c2t\"\n"
+	"memory = \"1.5G\"\n"
+	"deadline = \"90s\"\n"
+	"[[disk]]\n"
+	"name = \"data\"\n"
+	"size = \"256M\"\n"
+	"throttle = { iops = \"500/s\", bps = \"8MB/s\", burst = \"20ms\" }\n"
+	"tolerance = \"2.5%\"\n"
+	"[[disk]]\n"
+	"name = \"ro\"\n"
+	"size = 1048576\n"
+	"read_only = true\n"
+	"[scheduler]\n"
+	"object = \"sub/x.bpf.o\"\n"
+	"set = { slice_ns = 5000000, \"odd key\" = true }\n"
+	"expect = \"stall\"\n"
+	"[[workload]]\n"
+	"name = \"reader\"\n"
+	"kind = \"io_rand_read\"\n"
+	"workers = 4\n"
+	"disk = \"data\"\n"
+	"cgroup = \"batch/io\"\n"
+	"cpus = \"node:1\"\n"
+	"cpu_weight = 50\n"
+	"cpu_max = \"150%\"\n"
+	"nice = -5\n"
+	"policy = \"rr:7\"\n"
+	"params = { block = \"16K\" }\n"
+	"seed = 99\n"
+	"[[workload]]\n"
+	"name = \"web\"\n"
+	"kind = \"bursty\"\n"
+	"cpus = \"0,2-3\"\n"
+	"params = { burst = \"2ms\", sleep = 8000000 }\n"
+	"[[phase]]\n"
+	"name = \"warm\"\n"
+	"duration = \"1s\"\n"
+	"measure = false\n"
+	"[[phase]]\n"
+	"name = \"slow\"\n"
+	"duration = \"3s\"\n"
+	"do = [ { set_throttle = { disk = \"data\", iops = 50 } } ]\n"
+	"[[phase]]\n"
+	"name = \"slower\"\n"
+	"duration = \"2s\"\n"
+	"do = [ { set_throttle = { disk = \"data\", bps = \"1MiB/s\" } } ]\n"
+	"[telemetry]\n"
+	"interval = \"5ms\"\n"
+	"maps = [\"stats\", \"*.bss\"]\n"
+	"[[check]]\n"
+	"metric = \"web.wake_latency.p99\"\n"
+	"phase = \"slow\"\n"
+	"max = \"20ms\"\n"
+	"[[check]]\n"
+	"metric = \"disk.data.delivered_ratio\"\n"
+	"between = [\"95%\", 1.05]\n"
+	"[[check]]\n"
+	"metric = \"map.stats[0].delta\"\n"
+	"min = 1.5\n"
+	"[[check]]\n"
+	"metric = \"sched.events.SCX_EV_SELECT_CPU_FALLBACK\"\n"
+	"equals = 0\n"
+	"[[check]]\n"
+	"metric = \"sched.state\"\n"
+	"equals = \"enabled\"\n"
+	"[automatic]\n"
+	"gap = \"3s\"\n"
+	"cpuset = false\n"
+	"telemetry = false\n";
+
+static char *print(const struct scenario *s)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(f);
+	scenario_print(f, s);
+	fclose(f);
+	return text;
+}
+
+START_TEST(the_resolved_scenario_reads_back_as_the_same_run)
+{
+	static const char *const texts[] = { whole, LOAD };
+	struct scenario *first = parse(texts[_i], NULL), *second;
+	char *text = print(first), *again;
+	json_t *a, *b;
+
+	second = parse(text, NULL);
+	again = print(second);
+	ck_assert_str_eq(text, again);
+	a = plan_new(first, 7);
+	b = plan_new(second, 7);
+	ck_assert(json_equal(a, b));
+	json_decref(a);
+	json_decref(b);
+	a = plan_checks_new(first);
+	b = plan_checks_new(second);
+	ck_assert(json_equal(a, b));
+	json_decref(a);
+	json_decref(b);
+	free(text);
+	free(again);
+	scenario_free(first);
+	scenario_free(second);
+}
+END_TEST
+
+static void assert_json(const char *expected, const json_t *is)
+{
+	json_error_t error;
+	json_t *e = json_loads(expected, JSON_DECODE_ANY, &error);
+	char *text = json_dumps(is, JSON_ENCODE_ANY | JSON_SORT_KEYS);
+
+	ck_assert_msg(e, "%s: %s", error.text, expected);
+	ck_assert_msg(json_equal(e, is), "expected %s\n     got %s", expected,
+		      text);
+	free(text);
+	json_decref(e);
+}
+
+START_TEST(a_plan_has_everything_in_base_units)
+{
+	struct scenario *s = parse(whole, NULL);
+	json_t *plan = plan_new(s, 7);
+	json_t *workload = json_array_get(json_object_get(plan, "workloads"),
+					  0);
+	json_t *scheduler = json_object_get(plan, "scheduler");
+	const char *path = json_string_value(json_object_get(scheduler,
+							     "path"));
+
+	ck_assert_ptr_nonnull(plan);
+	assert_json("\"ktstr.plan/1\"", json_object_get(plan, "schema"));
+	assert_json("7", json_object_get(plan, "seed"));
+	assert_json("{\"topology\": {\"packages\": 2, \"nodes\": 2, \"llcs\": 4, \"cores_per_llc\": 1, \"threads_per_core\": 2}, \"cpus\": 8, \"memory_bytes\": 1610612736, \"deadline_ns\": 90000000000, \"cmdline_extra\": \"\"}",
+		    json_object_get(plan, "vm"));
+	assert_json("[{\"name\": \"data\", \"size_bytes\": 268435456, \"read_only\": false, \"tolerance_ratio\": 0.025, \"throttle\": {\"iops\": 500, \"bps\": 8000000, \"burst_ns\": 20000000}}, {\"name\": \"ro\", \"size_bytes\": 1048576, \"read_only\": true, \"tolerance_ratio\": 0.05, \"throttle\": {\"iops\": 0, \"bps\": 0, \"burst_ns\": 10000000}}]",
+		    json_object_get(plan, "disks"));
+	assert_json("{\"name\": \"reader\", \"kind\": \"io_rand_read\", \"workers\": 4, \"disk\": \"data\", \"cgroup\": \"batch/io\", \"cpus\": [4, 5, 6, 7], \"cpu_weight\": 50, \"cpu_max\": {\"quota_ns\": 150000000, \"period_ns\": 100000000}, \"nice\": -5, \"policy\": {\"kind\": \"rr\", \"priority\": 7}, \"params\": {\"block_bytes\": 16384, \"depth\": 1}, \"seed\": 99}",
+		    workload);
+	assert_json("[0, 2, 3]", json_object_get(
+		json_array_get(json_object_get(plan, "workloads"), 1),
+		"cpus"));
+	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"]}",
+		    json_object_get(plan, "telemetry"));
+	assert_json("\"x\"", json_object_get(scheduler, "name"));
+	assert_json("\"object\"", json_object_get(scheduler, "kind"));
+	assert_json("\"stall\"", json_object_get(scheduler, "expect"));
+	assert_json("{\"slice_ns\": 5000000, \"odd key\": true}",
+		    json_object_get(scheduler, "set"));
+	ck_assert_msg(path && *path == '/' && strstr(path, "/sub/x.bpf.o"),
+		      "%s", path);
+	json_decref(plan);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(a_step_keeps_what_it_does_not_name)
+{
+	struct scenario *s = parse(whole, NULL);
+	json_t *plan = plan_new(s, 7);
+	json_t *phases = json_object_get(plan, "phases");
+
+	assert_json("[]", json_object_get(json_array_get(phases, 0), "do"));
+	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 8000000, \"burst_ns\": 20000000}}]",
+		    json_object_get(json_array_get(phases, 1), "do"));
+	/* the second step stands on the first, not on the disk */
+	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 20000000}}]",
+		    json_object_get(json_array_get(phases, 2), "do"));
+	json_decref(plan);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(checks_are_in_base_units_too)
+{
+	struct scenario *s = parse(whole, NULL);
+	json_t *checks = plan_checks_new(s);
+
+	assert_json("[{\"metric\": \"web.wake_latency.p99\", \"phase\": \"slow\", \"op\": \"max\", \"limit\": 20000000, \"unit\": \"ns\"},"
+		    "{\"metric\": \"disk.data.delivered_ratio\", \"phase\": null, \"op\": \"between\", \"limit\": [0.95, 1.05], \"unit\": \"ratio\"},"
+		    "{\"metric\": \"map.stats[0].delta\", \"phase\": null, \"op\": \"min\", \"limit\": 1.5, \"unit\": \"\"},"
+		    "{\"metric\": \"sched.events.SCX_EV_SELECT_CPU_FALLBACK\", \"phase\": null, \"op\": \"equals\", \"limit\": 0, \"unit\": \"\"},"
+		    "{\"metric\": \"sched.state\", \"phase\": null, \"op\": \"equals\", \"limit\": \"enabled\", \"unit\": \"\"}]",
+		    json_object_get(checks, "checks"));
+	assert_json("{\"progress\": true, \"gap_ns\": 3000000000, \"cpuset\": false, \"scheduler\": true, \"disk\": true, \"telemetry\": 0.0, \"guest\": true}",
+		    json_object_get(checks, "automatic"));
+	json_decref(checks);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(what_is_left_out_has_its_default)
+{
+	struct scenario *s = parse(LOAD, NULL);
+
+	ck_assert_uint_eq(4, s->vm.topology.cpus);
+	ck_assert_uint_eq(512 << 20, s->vm.memory_bytes);
+	ck_assert_uint_eq(120000000000, s->vm.deadline_ns);
+	ck_assert_ptr_null(s->scheduler.base.node);
+	ck_assert_uint_eq(1, s->nr_phases);
+	ck_assert_str_eq("run", s->phases[0].name);
+	ck_assert_uint_eq(5000000000, s->phases[0].duration_ns);
+	ck_assert(s->phases[0].measure);
+	ck_assert_uint_eq(1, s->workloads[0].workers);
+	ck_assert_uint_eq(100, s->workloads[0].cpu_weight);
+	ck_assert_str_eq("w", s->workloads[0].cgroup);
+	ck_assert_uint_eq(10000000, s->telemetry.interval_ns);
+	ck_assert_uint_eq(2000000000, s->automatic.gap_ns);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(a_workload_without_a_seed_gets_its_own_of_the_run)
+{
+	struct scenario *s = parse(LOAD "[[workload]]\nname = \"x\"\nkind = \"spin\"\n", NULL);
+	json_t *one = plan_new(s, 1), *two = plan_new(s, 2);
+	json_t *a = json_object_get(one, "workloads");
+	json_t *b = json_object_get(two, "workloads");
+	json_int_t seeds[4];
+	int i, j;
+
+	for (i = 0; i < 4; i++) {
+		seeds[i] = json_integer_value(json_object_get(
+			json_array_get(i / 2 ? b : a, i % 2), "seed"));
+		ck_assert_int_ge(seeds[i], 0);
+		ck_assert_int_le(seeds[i], PLAN_SEED_MAX);
+		for (j = 0; j < i; j++)
+			ck_assert_int_ne(seeds[i], seeds[j]);
+	}
+	json_decref(one);
+	json_decref(two);
+	scenario_free(s);
+}
+END_TEST
+
+static const struct set_case {
+	const char *set[4];
+	const char *scheduler;
+	const char *expect;	/* a line of the printed scenario */
+} set_cases[] = {
+	{ { "vm.memory=1G" }, NULL, "\nmemory = \"1G\"\n" },
+	{ { "vm.memory=268435456" }, NULL, "\nmemory = \"256M\"\n" },
+	{ { "disk.data.throttle.iops=50" }, NULL,
+	  "throttle = { iops = 50, bps = \"8MB/s\", burst = \"20ms\" }" },
+	{ { "disk.1.read_only=false", "disk.ro.size=\"2M\"" }, NULL,
+	  "name = \"ro\"\nsize = \"2M\"" },
+	{ { "disk.ro.throttle.bps=8MB/s" }, NULL,
+	  "throttle = { iops = 0, bps = \"8MB/s\", burst = \"10ms\" }" },
+	{ { "workload.web.params={ burst = \"3ms\" }" }, NULL,
+	  "params = { burst = \"3ms\", sleep = \"100ms\" }" },
+	{ { "workload.web.nice=5", "workload.web.nice=6" }, NULL,
+	  "\nnice = 6\n" },
+	{ { "check.0.max=30ms" }, NULL, "\nmax = \"30ms\"\n" },
+	{ { "scheduler.set.\"a.b\"=3" }, NULL, "\"a.b\" = 3" },
+	{ { "description=no TOML = at all" }, NULL,
+	  "description = \"no TOML = at all\"\n" },
+	{ { NULL }, "fifo",
+	  "\n[scheduler]\nbuiltin = \"fifo\"\nexpect = \"stall\"\n" },
+	{ { "scheduler.set.slice_ns=1" }, "fifo",
+	  "\nset = { slice_ns = 1 }\n" },
+};
+
+START_TEST(set_changes_the_scenario_before_it_is_checked)
+{
+	const struct set_case *c = &set_cases[_i];
+	struct scenario_overrides o = { .set = c->set,
+					.scheduler = c->scheduler };
+	struct scenario *s = parse(whole, &o);
+	char *text = print(s);
+
+	ck_assert_msg(strstr(text, c->expect), "no %s in\n%s", c->expect,
+		      text);
+	free(text);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(scheduler_none_is_the_kernels_default)
+{
+	struct scenario_overrides o = { .scheduler = "none" };
+	struct scenario *s = parse(whole, &o);
+	json_t *plan = plan_new(s, 1);
+
+	assert_json("null", json_object_get(plan, "scheduler"));
+	json_decref(plan);
+	scenario_free(s);
+}
+END_TEST
+
+static const struct {
+	const char *set;
+	const char *scheduler;
+	const char *error, *hint;
+} bad_sets[] = {
+	{ "vm.memry=1G", NULL,
+	  "--set vm.memry=1G: error: unknown key \"memry\" in [vm]",
+	  "did you mean \"memory\"?" },
+	{ "vm.memory=9G", NULL,
+	  "--set vm.memory=9G: error: memory must be between 128M and 4G, not 9G",
+	  NULL },
+	{ "disk.dat.size=1M", NULL,
+	  "--set disk.dat.size=1M: error: there is no disk \"dat\"",
+	  "did you mean \"data\"?" },
+	{ "disk.7.size=1M", NULL,
+	  "--set disk.7.size=1M: error: there is no disk \"7\"", NULL },
+	{ "disk.data=1", NULL,
+	  "--set disk.data=1: error: a whole element of disk can't be set",
+	  "name one of its keys: --set disk.data.KEY=VALUE" },
+	{ "name.x=1", NULL, "--set name.x=1: error: name is not a table",
+	  NULL },
+	{ "vm.memory", NULL, "--set vm.memory: error: this is not KEY=VALUE",
+	  "*" },
+	{ "=1", NULL, "--set =1: error: this is not KEY=VALUE", "*" },
+	{ "vm..memory=1", NULL,
+	  "--set vm..memory=1: error: the part before '=' is not a key", "*" },
+	{ "vm.=1", NULL,
+	  "--set vm.=1: error: the part before '=' is not a key", "*" },
+	{ "\"vm=1", NULL,
+	  "--set \"vm=1: error: the part before '=' is not a key", "*" },
+	{ "description=a\nname=b", NULL, "", NULL },
+	{ NULL, "simpel",
+	  "--scheduler simpel: error: there is no builtin scheduler \"simpel\"",
+	  "did you mean \"simple\"?" },
+	{ NULL, "/nowhere/x.bpf.o",
+	  "--scheduler /nowhere/x.bpf.o: error: No such file or directory",
+	  NULL },
+};
+
+START_TEST(an_error_of_an_option_names_the_option)
+{
+	const char *set[] = { bad_sets[_i].set, NULL };
+	struct scenario_overrides o = { .set = set,
+					.scheduler = bad_sets[_i].scheduler };
+	struct scenario *s = NULL;
+	struct diag d;
+	char line[512];
+	int err;
+
+	diag_init(&d, "t.toml");
+	err = scenario_parse("t.toml", whole, strlen(whole), &o, &s, &d);
+	if (!*bad_sets[_i].error) {
+		/* a second line is text, not a second key */
+		ck_assert_int_eq(0, err);
+		ck_assert_str_eq("a\nname=b", s->description);
+		scenario_free(s);
+		return;
+	}
+	ck_assert_int_eq(-EINVAL, err);
+	snprintf(line, sizeof(line), "%s: error: %s", d.entries[0].where,
+		 d.entries[0].message);
+	ck_assert_str_eq(bad_sets[_i].error, line);
+	if (bad_sets[_i].hint)
+		ck_assert(d.entries[0].hint &&
+			  matches(bad_sets[_i].hint, d.entries[0].hint));
+	else
+		ck_assert_ptr_null(d.entries[0].hint);
+	diag_fini(&d);
+}
+END_TEST
+
+START_TEST(all_errors_are_told_in_the_order_of_the_file)
+{
+	static const char text[] =
+		"schema = 1\nname = \"t\"\n[[check]]\nmetric = \"x.y\"\nmin = 1\n"
+		"[vm]\nmemory = 5\n[[workload]]\nname = \"w\"\nkind = \"spn\"\n";
+	struct scenario *s;
+	struct diag d;
+
+	diag_init(&d, "t.toml");
+	ck_assert_int_eq(-EINVAL, scenario_parse("t.toml", text, strlen(text),
+						 NULL, &s, &d));
+	ck_assert_uint_eq(3, d.nr);
+	ck_assert_uint_eq(4, d.entries[0].line);
+	ck_assert_uint_eq(7, d.entries[1].line);
+	ck_assert_uint_eq(10, d.entries[2].line);
+	diag_fini(&d);
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_there_is_named)
+{
+	struct scenario *s;
+	struct diag d;
+
+	diag_init(&d, "/nowhere/x.toml");
+	ck_assert_int_eq(-EINVAL,
+			 scenario_load("/nowhere/x.toml", NULL, &s, &d));
+	ck_assert_str_eq("/nowhere/x.toml", d.entries[0].where);
+	ck_assert_str_eq("No such file or directory", d.entries[0].message);
+	diag_fini(&d);
+}
+END_TEST
+
+/* Whatever the bytes, the parser answers; the sanitizers watch. */
+START_TEST(a_scenario_cut_anywhere_does_no_harm)
+{
+	struct scenario *s;
+	struct diag d;
+	size_t len;
+
+	for (len = 0; len < sizeof(whole) - 1; len++) {
+		diag_init(&d, "t.toml");
+		if (!scenario_parse("t.toml", whole, len, NULL, &s, &d))
+			scenario_free(s);
+		diag_fini(&d);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("scenario");
+	TCase *tc = tcase_create("scenario");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_loop_test(tc, a_wrong_scenario_is_told_where_and_why, 0,
+			    ARRAY_SIZE(bad));
+	tcase_add_loop_test(tc,
+			    the_resolved_scenario_reads_back_as_the_same_run,
+			    0, 2);
+	tcase_add_test(tc, a_plan_has_everything_in_base_units);
+	tcase_add_test(tc, a_step_keeps_what_it_does_not_name);
+	tcase_add_test(tc, checks_are_in_base_units_too);
+	tcase_add_test(tc, what_is_left_out_has_its_default);
+	tcase_add_test(tc, a_workload_without_a_seed_gets_its_own_of_the_run);
+	tcase_add_loop_test(tc, set_changes_the_scenario_before_it_is_checked,
+			    0, ARRAY_SIZE(set_cases));
+	tcase_add_test(tc, scheduler_none_is_the_kernels_default);
+	tcase_add_loop_test(tc, an_error_of_an_option_names_the_option, 0,
+			    ARRAY_SIZE(bad_sets));
+	tcase_add_test(tc, all_errors_are_told_in_the_order_of_the_file);
+	tcase_add_test(tc, a_file_that_is_not_there_is_named);
+	tcase_add_test(tc, a_scenario_cut_anywhere_does_no_harm);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
