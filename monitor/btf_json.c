@@ -26,15 +26,19 @@ struct walk {
 
 static json_t *place_json(struct walk *w, const struct btf_place *place);
 
-/* False, for this and all that follows, when the budget does not suffice. */
+bool btf_json_spend(struct btf_json_budget *budget, unsigned int work)
+{
+	if (budget->work < work)
+		budget->exceeded = true;
+	if (budget->exceeded)
+		return false;
+	budget->work -= work;
+	return true;
+}
+
 static bool spend(struct walk *w, unsigned int work)
 {
-	if (w->budget->work < work)
-		w->budget->exceeded = true;
-	if (w->budget->exceeded)
-		return false;
-	w->budget->work -= work;
-	return true;
+	return btf_json_spend(w->budget, work);
 }
 
 json_t *json_from_int64(int64_t v)

@@ -21,6 +21,13 @@ struct btf_json_budget {
 };
 
 /**
+ * btf_json_spend() - take @work from @budget
+ *
+ * Return: false, for this and all that follows, when it does not suffice.
+ */
+bool btf_json_spend(struct btf_json_budget *budget, unsigned int work);
+
+/**
  * btf_json() - the value at @data of type @type_id
  * @len: bytes at @data; what the type has beyond them becomes null
  *

@@ -121,3 +121,11 @@ void btf_type_text(const struct btf *btf, uint32_t id, char *buf, size_t len)
 	snprintf(buf + used, len - used, "%s%.*s%s", stars ? " " : "",
 		 (int)stars, "****************", dims);
 }
+
+void text_to_ascii(char *text)
+{
+	for (; *text; text++) {
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+	}
+}

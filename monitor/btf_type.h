@@ -48,4 +48,7 @@ int64_t btf_sign_extend(uint64_t v, unsigned int bits);
  */
 void btf_type_text(const struct btf *btf, uint32_t id, char *buf, size_t len);
 
+/** text_to_ascii() - put '?' for all that is not printable ASCII. */
+void text_to_ascii(char *text);
+
 #endif

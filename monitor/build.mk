@@ -3,6 +3,7 @@ monitor-objs := \
 	btf_json.o \
 	btf_type.o \
 	btf_value.o \
+	htab.o \
 	idr.o \
 	kbtf.o \
 	kmem.o \

@@ -67,6 +67,15 @@ static const struct kfield_spec {
 	[KF_ARRAY_VALUE] = { K_START, { "bpf_array.value" } },
 	[KF_ARRAY_PPTRS] = { K_START, { "bpf_array.pptrs" } },
 
+	[KF_HTAB_MAP] = { K_START, { "bpf_htab.map" } },
+	[KF_HTAB_BUCKETS] = { K_WORD, { "bpf_htab.buckets" } },
+	[KF_HTAB_NR_BUCKETS] = { K_WORD, { "bpf_htab.n_buckets" } },
+	[KF_BUCKET] = { K_BYTES, { "bucket" } },
+	[KF_BUCKET_FIRST] = { K_WORD, { "bucket.head.first" } },
+	[KF_NULLS_NEXT] = { K_WORD, { "hlist_nulls_node.next" } },
+	[KF_HTAB_ELEM_NODE] = { K_START, { "htab_elem.hash_node" } },
+	[KF_HTAB_ELEM_KEY] = { K_START, { "htab_elem.key" } },
+
 	[KF_BTF_DATA] = { K_WORD, { "btf.data" } },
 	[KF_BTF_DATA_SIZE] = { K_WORD, { "btf.data_size" } },
 	[KF_BTF_ID] = { K_WORD, { "btf.id" } },

@@ -2,6 +2,7 @@
 #include "monitor/map.h"
 
 #include "monitor/btf_type.h"
+#include "monitor/htab.h"
 #include "monitor/idr.h"
 #include "monitor/monitor_priv.h"
 
@@ -9,6 +10,7 @@
 #include <linux/bpf.h>
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,14 +165,17 @@ found:
 	return 0;
 }
 
-static void unreadable(struct mon_map *m, const char *why)
+void map_unreadable(struct mon_map *m, const char *fmt, ...)
 {
+	va_list args;
+
 	m->layout = MAP_UNREADABLE;
-	snprintf(m->why, sizeof(m->why), "%s", why);
+	va_start(args, fmt);
+	vsnprintf(m->why, sizeof(m->why), fmt, args);
+	va_end(args);
 }
 
-static int open_array(struct monitor *mon, struct mon_map *m,
-		      enum map_layout layout)
+static int open_array(struct monitor *mon, struct mon_map *m)
 {
 	static const enum kfield_id needed[] = { KF_ARRAY_MAP,
 						 KF_ARRAY_ELEM_SIZE,
@@ -181,12 +186,7 @@ static int open_array(struct monitor *mon, struct mon_map *m,
 	int err;
 
 	if (missing) {
-		snprintf(m->why, sizeof(m->why), "this kernel's BTF has no %s",
-			 missing);
-		return 0;
-	}
-	if (layout == MAP_PERCPU_ARRAY && !mon->nr_possible) {
-		unreadable(m, "the guest did not say where per-CPU data is");
+		map_unreadable(m, "this kernel's BTF has no %s", missing);
 		return 0;
 	}
 	err = kbtf_read(&mon->kbtf, &mon->kmem,
@@ -194,20 +194,42 @@ static int open_array(struct monitor *mon, struct mon_map *m,
 			KF_ARRAY_ELEM_SIZE, &elem_size);
 	if (err)
 		return err;
-	if (!m->value_size || elem_size < m->value_size) {
-		unreadable(m, "its sizes contradict each other");
-		return 0;
-	}
+	if (elem_size < m->value_size)
+		map_unreadable(m, "its sizes contradict each other");
 	m->elem_size = elem_size;
-	m->layout = layout;
 	return 0;
 }
 
 /* No entry: listed as not readable. */
-static const enum map_layout type_layouts[] = {
-	[BPF_MAP_TYPE_ARRAY] = MAP_ARRAY,
-	[BPF_MAP_TYPE_PERCPU_ARRAY] = MAP_PERCPU_ARRAY,
+static const struct map_type {
+	enum map_layout layout;
+	int (*open)(struct monitor *mon, struct mon_map *m);
+} map_types[] = {
+	[BPF_MAP_TYPE_ARRAY] = { MAP_ARRAY, open_array },
+	[BPF_MAP_TYPE_PERCPU_ARRAY] = { MAP_PERCPU_ARRAY, open_array },
+	[BPF_MAP_TYPE_HASH] = { MAP_HASH, htab_open },
+	[BPF_MAP_TYPE_LRU_HASH] = { MAP_HASH, htab_open },
+	[BPF_MAP_TYPE_PERCPU_HASH] = { MAP_PERCPU_HASH, htab_open },
+	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = { MAP_PERCPU_HASH, htab_open },
 };
+
+static int open_layout(struct monitor *mon, struct mon_map *m)
+{
+	if (m->type >= NR(map_types) || !map_types[m->type].open) {
+		map_unreadable(m, "the host can't read maps of this type");
+		return 0;
+	}
+	m->layout = map_types[m->type].layout;
+	if (map_is_percpu(m) && !mon->nr_possible) {
+		map_unreadable(m, "the guest did not say where per-CPU data is");
+		return 0;
+	}
+	if (!m->value_size) {
+		map_unreadable(m, "its sizes contradict each other");
+		return 0;
+	}
+	return map_types[m->type].open(mon, m);
+}
 
 static void name_map(const struct monitor *mon, struct mon_map *m)
 {
@@ -246,6 +268,8 @@ static int find_numbers(const struct monitor *mon, struct mon_map *m)
 	uint32_t i;
 	int err = 0;
 
+	if (map_is_hash(m))
+		return 0; /* keys come and go */
 	number_prefix(mon, m, prefix, sizeof(prefix));
 	if (m->max_entries == 1)
 		return numbers_add(&m->numbers, m->btf, m->btf_value,
@@ -272,13 +296,7 @@ int map_probe(struct monitor *mon, uint32_t id, struct mon_map *m)
 	err = map_find(mon, id, &m->kva);
 	if (!err)
 		err = read_header(mon, m);
-	if (err)
-		return err;
-
-	unreadable(m, "the host can't read maps of this type");
-	if (m->type < NR(type_layouts) && type_layouts[m->type])
-		err = open_array(mon, m, type_layouts[m->type]);
-	return err;
+	return err ? err : open_layout(mon, m);
 }
 
 int map_open(struct monitor *mon, uint32_t id, struct mon_map **out)
@@ -294,7 +312,7 @@ int map_open(struct monitor *mon, uint32_t id, struct mon_map **out)
 
 	name_map(mon, m);
 	if (m->value_size > MAP_MAX_VALUE_BYTES)
-		unreadable(m, "values over 1 MiB are not read");
+		map_unreadable(m, "values over 1 MiB are not read");
 	err = find_btf(mon, m);
 	if (!err && m->layout)
 		err = find_numbers(mon, m);
@@ -321,23 +339,35 @@ void map_free(struct mon_map *m)
 
 unsigned int map_nr_values(const struct monitor *mon, const struct mon_map *m)
 {
-	return m->layout == MAP_PERCPU_ARRAY ? mon->nr_possible : 1;
+	return map_is_percpu(m) ? mon->nr_possible : 1;
+}
+
+struct map_entry map_array_entry(const struct monitor *mon,
+				 const struct mon_map *m, uint32_t index)
+{
+	const struct kfield *f = mon->kbtf.fields;
+	struct map_entry e = { .index = index };
+
+	e.slot_kva = m->kva - f[KF_ARRAY_MAP].off;
+	if (m->layout == MAP_ARRAY)
+		e.slot_kva += f[KF_ARRAY_VALUE].off +
+			      (uint64_t)index * m->elem_size;
+	else
+		e.slot_kva += f[KF_ARRAY_PPTRS].off + (uint64_t)index * 8;
+	return e;
 }
 
 int map_value_kva(struct monitor *mon, const struct mon_map *m,
-		  uint32_t index, unsigned int cpu, uint64_t *kva)
+		  const struct map_entry *e, unsigned int cpu, uint64_t *kva)
 {
-	const struct kfield *f = mon->kbtf.fields;
-	uint64_t array = m->kva - f[KF_ARRAY_MAP].off, pptr;
+	uint64_t pptr;
 	int err;
 
-	if (m->layout == MAP_ARRAY) {
-		*kva = array + f[KF_ARRAY_VALUE].off +
-		       (uint64_t)index * m->elem_size;
+	if (!map_is_percpu(m)) {
+		*kva = e->slot_kva;
 		return 0;
 	}
-	err = kmem_read_ptr(&mon->kmem, array + f[KF_ARRAY_PPTRS].off +
-			    (uint64_t)index * 8, &pptr);
+	err = kmem_read_ptr(&mon->kmem, e->slot_kva, &pptr);
 	if (!err)
 		*kva = pptr + mon->percpu_off[cpu];
 	return err;

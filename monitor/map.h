@@ -16,12 +16,15 @@ struct monitor;
 
 #define MAP_NAME_LEN 16		/* the kernel's BPF_OBJ_NAME_LEN */
 #define MAP_MAX_VALUE_BYTES (1u << 20)
+#define MAP_MAX_KEY_BYTES 512	/* as the kernel's MAX_BPF_STACK */
 #define MAP_MAX_BTF_BYTES (8u << 20)
 
 enum map_layout {
 	MAP_UNREADABLE,
 	MAP_ARRAY,
 	MAP_PERCPU_ARRAY,
+	MAP_HASH,
+	MAP_PERCPU_HASH,
 };
 
 /* What the kernel's struct bpf_map says, read once. */
@@ -31,7 +34,9 @@ struct mon_map {
 	char name[MAP_NAME_LEN];	/* terminated; any bytes */
 	char label[MAP_NAME_LEN + 12];	/* the name, or NAME#id if taken */
 	uint32_t type, key_size, value_size, max_entries;
-	uint32_t elem_size;
+	uint32_t elem_size;		/* of an array */
+	uint64_t buckets_kva;		/* of a hash */
+	uint32_t nr_buckets;
 
 	enum map_layout layout;
 	char why[96];			/* of MAP_UNREADABLE */
@@ -47,6 +52,10 @@ struct mon_map {
  * Return: 0; -ENOENT; -EFAULT; -ENOTSUP without symbol or layout.
  */
 int map_find(struct monitor *mon, uint32_t id, uint64_t *kva);
+
+/** map_unreadable() - note that, and why, @m can't be read. */
+__attribute__((format(printf, 2, 3)))
+void map_unreadable(struct mon_map *m, const char *fmt, ...);
 
 /** map_check() - is the map that was at @m->kva still there? 0 or -ENOENT. */
 int map_check(struct monitor *mon, const struct mon_map *m);
@@ -69,17 +78,38 @@ int map_probe(struct monitor *mon, uint32_t id, struct mon_map *m);
 int map_open(struct monitor *mon, uint32_t id, struct mon_map **m);
 void map_free(struct mon_map *m);
 
+static inline bool map_is_percpu(const struct mon_map *m)
+{
+	return m->layout == MAP_PERCPU_ARRAY || m->layout == MAP_PERCPU_HASH;
+}
+
+static inline bool map_is_hash(const struct mon_map *m)
+{
+	return m->layout == MAP_HASH || m->layout == MAP_PERCPU_HASH;
+}
+
 /** map_nr_values() - per entry: 1, or one per possible CPU. */
 unsigned int map_nr_values(const struct monitor *mon, const struct mon_map *m);
 
+/* One entry of a map. */
+struct map_entry {
+	uint32_t index;		/* of an array */
+	uint64_t key_kva;	/* of a hash; an array's keys are its indices */
+	uint64_t slot_kva;	/* the value, or the per-CPU pointer to it */
+};
+
+/** map_array_entry() - entry @index of an array. */
+struct map_entry map_array_entry(const struct monitor *mon,
+				 const struct mon_map *m, uint32_t index);
+
 /**
- * map_value_kva() - where entry @index keeps its value
+ * map_value_kva() - where entry @e keeps its value
  * @cpu: of a per-CPU map, else 0
  *
  * Return: 0 or -EFAULT.
  */
 int map_value_kva(struct monitor *mon, const struct mon_map *m,
-		  uint32_t index, unsigned int cpu, uint64_t *kva);
+		  const struct map_entry *e, unsigned int cpu, uint64_t *kva);
 
 /**
  * map_global_name() - the name of global data's section (".bss")

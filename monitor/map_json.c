@@ -3,6 +3,7 @@
 
 #include "monitor/btf_json.h"
 #include "monitor/btf_type.h"
+#include "monitor/htab.h"
 #include "monitor/map.h"
 #include "monitor/monitor_priv.h"
 
@@ -16,6 +17,7 @@
 #define MAX_WORK_PER_MAP (1u << 18)
 #define MAX_TYPE_TEXT 128
 #define MAX_HEX_BYTES 4096u	/* of a value without a type */
+#define HEX_BYTES_PER_WORK 16
 
 #define TYPE_PREFIX "BPF_MAP_TYPE_"
 #define TYPE_DEPRECATED "_DEPRECATED"
@@ -24,7 +26,18 @@ struct map_reading {
 	struct monitor *mon;
 	const struct mon_map *m;
 	struct btf_json_budget budget;
+	bool truncated;		/* entries or bytes were left out */
+	bool disturbed;		/* a hash changed: entries may be missing */
 };
+
+struct entry_state {
+	bool unstable, fault;
+};
+
+static bool is_word_size(uint32_t size)
+{
+	return size == 1 || size == 2 || size == 4 || size == 8;
+}
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -68,61 +81,61 @@ static json_t *type_json(const struct mon_map *m, uint32_t type_id,
 
 	if (m->btf && type_id)
 		btf_type_text(m->btf, type_id, text, sizeof(text));
-	else if (size == 1 || size == 2 || size == 4 || size == 8)
+	else if (is_word_size(size))
 		snprintf(text, sizeof(text), "u%u", size * 8);
 	else
 		snprintf(text, sizeof(text), "u8[%u]", size);
 	return json_from_text(text, sizeof(text));
 }
 
-/* The value in the scratch buffer. */
-static json_t *value_json(struct map_reading *r)
+/* Bytes of a key or value, typed if the map is. */
+static json_t *bytes_json(struct map_reading *r, uint32_t type_id,
+			  const void *data, uint32_t size)
 {
-	const struct mon_map *m = r->m;
 	uint64_t v = 0;
+	bool cut;
 
-	if (m->btf)
-		return btf_json(m->btf, m->btf_value, r->mon->scratch.val,
-				m->value_size, &r->budget);
-	if (m->value_size != 1 && m->value_size != 2 && m->value_size != 4 &&
-	    m->value_size != 8) {
-		bool cut = m->value_size > MAX_HEX_BYTES;
-
-		if (cut)
-			r->budget.exceeded = true;
-		return json_from_hex(r->mon->scratch.val,
-				     cut ? MAX_HEX_BYTES : m->value_size);
+	if (r->m->btf && type_id)
+		return btf_json(r->m->btf, type_id, data, size, &r->budget);
+	if (!btf_json_spend(&r->budget, 1 + size / HEX_BYTES_PER_WORK))
+		return json_null();
+	if (is_word_size(size)) {
+		memcpy(&v, data, size);
+		return json_from_uint64(v);
 	}
-	memcpy(&v, r->mon->scratch.val, m->value_size);
-	return json_from_uint64(v);
+	cut = size > MAX_HEX_BYTES;
+	if (cut)
+		r->truncated = true;
+	return json_from_hex(data, cut ? MAX_HEX_BYTES : size);
 }
 
-static json_t *read_value(struct map_reading *r, uint32_t index,
-			  unsigned int cpu, bool *unstable, bool *fault)
+static json_t *read_value(struct map_reading *r, const struct map_entry *e,
+			  unsigned int cpu, struct entry_state *st)
 {
 	struct monitor *mon = r->mon;
 	bool stable = true;
 	uint64_t kva;
 
-	if (map_value_kva(mon, r->m, index, cpu, &kva) ||
+	if (map_value_kva(mon, r->m, e, cpu, &kva) ||
 	    kmem_read_stable(&mon->kmem, kva, mon->scratch.val,
 			     mon->scratch.again, r->m->value_size, &stable)) {
-		*fault = true;
+		st->fault = true;
 		return json_null();
 	}
 	if (!stable)
-		*unstable = true;
-	return value_json(r);
+		st->unstable = true;
+	return bytes_json(r, r->m->btf_value, mon->scratch.val,
+			  r->m->value_size);
 }
 
-static json_t *read_values(struct map_reading *r, uint32_t index,
-			   bool *unstable, bool *fault)
+static json_t *read_values(struct map_reading *r, const struct map_entry *e,
+			   struct entry_state *st)
 {
 	unsigned int nr = map_nr_values(r->mon, r->m), cpu;
 	json_t *list = json_array();
 
 	for (cpu = 0; list && cpu < nr; cpu++) {
-		json_t *v = read_value(r, index, cpu, unstable, fault);
+		json_t *v = read_value(r, e, cpu, st);
 
 		if (!v || json_array_append_new(list, v)) {
 			json_decref(list);
@@ -132,37 +145,104 @@ static json_t *read_values(struct map_reading *r, uint32_t index,
 	return list;
 }
 
-static json_t *entry_json(struct map_reading *r, uint32_t index)
+/* Takes the reference of @key. */
+static json_t *entry_json(struct map_reading *r, const struct map_entry *e,
+			  json_t *key, struct entry_state *st)
 {
-	bool unstable = false, fault = false, percpu;
+	bool percpu = map_is_percpu(r->m);
 	json_t *v, *entry;
 
-	percpu = r->m->layout == MAP_PERCPU_ARRAY;
-	v = percpu ? read_values(r, index, &unstable, &fault) :
-		     read_value(r, index, 0, &unstable, &fault);
-	if (!v)
-		return NULL;
-	entry = json_pack("{s:I, s:o}", "key", (json_int_t)index,
+	v = percpu ? read_values(r, e, st) : read_value(r, e, 0, st);
+	entry = json_pack("{s:o, s:o}", "key", key,
 			  percpu ? "values" : "value", v);
-	if (entry && unstable)
+	if (entry && st->unstable)
 		json_object_set_new(entry, "unstable", json_true());
-	if (entry && fault)
+	if (entry && st->fault)
 		json_object_set_new(entry, "fault", json_true());
 	return entry;
 }
 
-static json_t *entries_json(struct map_reading *r, uint32_t nr)
+static bool append(json_t *list, json_t *entry)
 {
-	json_t *list = json_array();
+	return entry && !json_array_append_new(list, entry);
+}
+
+/* False: out of memory. */
+static bool add_array(struct map_reading *r, json_t *list, unsigned int max)
+{
 	uint32_t i;
 
-	for (i = 0; list && i < nr && !r->budget.exceeded; i++) {
-		json_t *entry = entry_json(r, i);
+	if (r->m->max_entries > max)
+		r->truncated = true;
+	for (i = 0; i < r->m->max_entries && i < max && !r->budget.exceeded;
+	     i++) {
+		struct map_entry e = map_array_entry(r->mon, r->m, i);
+		struct entry_state st = { 0 };
 
-		if (!entry || json_array_append_new(list, entry)) {
-			json_decref(list);
-			return NULL;
+		if (!append(list, entry_json(r, &e, json_integer(i), &st)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A hash's element, unless it became another one's while it was read. False:
+ * out of memory.
+ */
+static bool add_element(struct map_reading *r, const struct map_entry *e,
+			json_t *list)
+{
+	uint8_t key[MAP_MAX_KEY_BYTES], after[MAP_MAX_KEY_BYTES];
+	uint32_t size = r->m->key_size;
+	struct entry_state st = { 0 };
+	json_t *entry;
+
+	if (kmem_read(&r->mon->kmem, e->key_kva, key, size)) {
+		r->disturbed = true;
+		return true;
+	}
+	entry = entry_json(r, e, bytes_json(r, r->m->btf_key, key, size), &st);
+	if (kmem_read(&r->mon->kmem, e->key_kva, after, size) ||
+	    memcmp(key, after, size)) {
+		json_decref(entry);
+		r->disturbed = true;
+		return true;
+	}
+	return append(list, entry);
+}
+
+static bool add_hash(struct map_reading *r, json_t *list, unsigned int max)
+{
+	struct htab_iter it = { 0 };
+	struct map_entry e;
+	int more;
+
+	while ((more = htab_next(r->mon, r->m, &it, &e)) > 0 &&
+	       !r->budget.exceeded) {
+		if (json_array_size(list) >= max) {
+			r->truncated = true;
+			break;
 		}
+		if (!add_element(r, &e, list))
+			return false;
+	}
+	if (more < 0 || it.disturbed)
+		r->disturbed = true;
+	return true;
+}
+
+static json_t *entries_json(struct map_reading *r, unsigned int max)
+{
+	json_t *list = json_array();
+	bool ok;
+
+	if (!list)
+		return NULL;
+	ok = map_is_hash(r->m) ? add_hash(r, list, max) :
+				 add_array(r, list, max);
+	if (!ok) {
+		json_decref(list);
+		return NULL;
 	}
 	return list;
 }
@@ -194,12 +274,10 @@ static json_t *not_readable(struct monitor *mon, const struct mon_map *m,
 }
 
 json_t *map_json(struct monitor *mon, const struct mon_map *m,
-		 unsigned int max_entries)
+		 unsigned int max_entries, unsigned int *work)
 {
-	struct map_reading r = { .mon = mon, .m = m,
-				 .budget.work = MAX_WORK_PER_MAP };
-	uint32_t nr = m->max_entries < max_entries ? m->max_entries :
-						     max_entries;
+	unsigned int may = *work < MAX_WORK_PER_MAP ? *work : MAX_WORK_PER_MAP;
+	struct map_reading r = { .mon = mon, .m = m, .budget.work = may };
 	json_t *entries, *j;
 
 	if (m->layout == MAP_UNREADABLE)
@@ -209,7 +287,8 @@ json_t *map_json(struct monitor *mon, const struct mon_map *m,
 	if (map_check(mon, m))
 		return not_readable(mon, m, "the map is gone");
 
-	entries = entries_json(&r, nr);
+	entries = entries_json(&r, max_entries);
+	*work -= may - r.budget.work;
 	if (!entries)
 		return NULL;
 	if (map_check(mon, m)) {
@@ -221,7 +300,9 @@ json_t *map_json(struct monitor *mon, const struct mon_map *m,
 		      type_json(m, m->btf_key, m->key_size), "value",
 		      type_json(m, m->btf_value, m->value_size), "entries",
 		      entries);
-	if (j && (nr < m->max_entries || r.budget.exceeded))
+	if (j && (r.truncated || r.budget.exceeded))
 		json_object_set_new(j, "truncated", json_true());
+	if (j && r.disturbed)
+		json_object_set_new(j, "unstable", json_true());
 	return j;
 }

@@ -13,11 +13,12 @@ json_t *map_type_name(const struct monitor *mon, const struct mon_map *m);
 
 /**
  * map_json() - read @m now, at most @max_entries of it
+ * @work: what all maps of one reading may still cost; lessened by this one
  *
  * Return: new reference, as mon_read_maps() describes it, or NULL out of
  * memory.
  */
 json_t *map_json(struct monitor *mon, const struct mon_map *m,
-		 unsigned int max_entries);
+		 unsigned int max_entries, unsigned int *work);
 
 #endif

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_WORK_PER_READING (1u << 20)	/* JSON values, roughly */
+
 const char *const mon_symbol_names[MON_SYM_NR] = {
 	[MON_SYM_LINUX_BANNER] = "linux_banner",
 	[MON_SYM_INIT_TOP_PGT] = "init_top_pgt",
@@ -212,13 +214,15 @@ int mon_watch_map(struct monitor *mon, uint32_t id)
 
 json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries)
 {
+	unsigned int work = MAX_WORK_PER_READING;
 	json_t *all = json_object();
 	unsigned int i;
 
 	for (i = 0; all && i < mon->nr_maps; i++) {
 		const struct mon_map *m = mon->maps[i];
 		json_t *label = json_from_text(m->label, sizeof(m->label));
-		json_t *map = label ? map_json(mon, m, max_entries) : NULL;
+		json_t *map = label ? map_json(mon, m, max_entries, &work) :
+			      NULL;
 
 		if (!map || json_object_set_new(all, json_string_value(label),
 						map)) {
@@ -234,6 +238,7 @@ json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries)
 static void read_number(struct monitor *mon, const struct mon_map *m,
 			struct number *n)
 {
+	struct map_entry e = map_array_entry(mon, m, n->entry);
 	unsigned int nr = map_nr_values(mon, m), cpu;
 
 	n->val = 0;
@@ -243,7 +248,7 @@ static void read_number(struct monitor *mon, const struct mon_map *m,
 		uint64_t kva;
 		double v;
 
-		if (map_value_kva(mon, m, n->entry, cpu, &kva) ||
+		if (map_value_kva(mon, m, &e, cpu, &kva) ||
 		    number_read(n, &mon->kmem, kva, &v, &n->unstable))
 			return;
 		n->val += v;
@@ -291,8 +296,8 @@ int mon_map_numbers(struct monitor *mon,
 int mon_read_array_value(struct monitor *mon, uint32_t map_id, void *buf,
 			 size_t off, size_t len)
 {
+	struct map_entry e;
 	struct mon_map m;
-	uint64_t kva;
 	int err;
 
 	err = map_probe(mon, map_id, &m);
@@ -301,9 +306,8 @@ int mon_read_array_value(struct monitor *mon, uint32_t map_id, void *buf,
 	if (m.layout != MAP_ARRAY || off > m.value_size ||
 	    len > m.value_size - off)
 		return -EINVAL;
-	err = map_value_kva(mon, &m, 0, 0, &kva);
-	if (!err)
-		err = kmem_read(&mon->kmem, kva + off, buf, len);
+	e = map_array_entry(mon, &m, 0);
+	err = kmem_read(&mon->kmem, e.slot_kva + off, buf, len);
 	return err ? err : map_check(mon, &m);
 }
 

@@ -121,6 +121,7 @@ static void emit(struct flatten *f, uint64_t bit_off, unsigned int bits,
 		f->err = -ENOMEM;
 		return;
 	}
+	text_to_ascii(n.name);
 	*slot = n;
 	f->out->nr++;
 }

@@ -52,6 +52,14 @@ static void find_states(const struct btf *btf, struct scx_layout *l)
 	}
 }
 
+/* Such a name can be a key of JSON as it is. */
+static bool is_identifier(const char *name)
+{
+	return name && *name &&
+	       !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "abcdefghijklmnopqrstuvwxyz0123456789_")];
+}
+
 static void find_events(const struct btf *btf, struct scx_layout *l)
 {
 	const struct btf_type *t;
@@ -69,7 +77,7 @@ static void find_events(const struct btf *btf, struct scx_layout *l)
 		uint32_t bits = btf_member_bit_offset(t, i);
 		const char *name = btf__name_by_offset(btf, m->name_off);
 
-		if (!name || !*name || bits % 8 || (size != 4 && size != 8))
+		if (!is_identifier(name) || bits % 8 || (size != 4 && size != 8))
 			continue;
 		l->event_names[l->nr_events] = name;
 		l->events[l->nr_events].off = bits / 8;
@@ -101,17 +109,13 @@ static int read_ops_name(struct monitor *mon, uint64_t sch, char *name,
 {
 	const struct kfield *f = &mon->kbtf.fields[KF_SCX_OPS_NAME];
 	size_t take = f->size < len - 1 ? f->size : len - 1;
-	char *p;
 	int err;
 
 	memset(name, 0, len);
 	if (!f->present)
 		return 0;
 	err = kmem_read(&mon->kmem, sch + f->off, name, take);
-	for (p = name; *p; p++) {
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	}
+	text_to_ascii(name);
 	return err;
 }
 
