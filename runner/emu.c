@@ -37,6 +37,23 @@ static void pause_20ms(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 20 * NSEC_PER_MSEC }, NULL);
 }
 
+/* A link is asked to give up only until it is open. */
+static int greet(struct emu_host *h, uint64_t deadline_ns)
+{
+	int err;
+
+	h->link.abort = h->abort;
+	h->link.abort_ctx = h->abort_ctx;
+	err = emu_link_greet(&h->link, deadline_ns);
+	h->link.abort = NULL;
+	return err;
+}
+
+static bool aborted(const struct emu_host *h)
+{
+	return h->abort && h->abort(h->abort_ctx);
+}
+
 /* --- a host of our own --- */
 
 /* In slices, so that a QEMU that ended is not waited for. */
@@ -44,10 +61,12 @@ static int greet_own(struct emu_host *h, uint64_t deadline_ns, char *err_msg,
 		     size_t err_len)
 {
 	char why[192], tail[512];
-	int err = emu_link_greet(&h->link, deadline_ns);
+	int err = greet(h, deadline_ns);
 
 	if (!err)
 		return 0;
+	if (err == -ECANCELED)
+		return fail(err, err_msg, err_len, "stopped by the caller");
 	for (int i = 0; err == -EPIPE && i < 50; i++) {
 		if (emu_machine_died(&h->own, why, sizeof(why)))
 			return fail(-EIO, err_msg, err_len,
@@ -156,6 +175,19 @@ static unsigned int generation_read(const struct emu_host *h)
 	return n;
 }
 
+/* The batch host's keeper boots it again when it finds this file. */
+static void tell_keeper(struct emu_host *h)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (serve_path(h, path, EMU_SERVE_SUSPECT, h->generation, ""))
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* The host may be booting again after a fault: then a try ends in -EPIPE. */
 static int greet_slot(struct emu_host *h, unsigned int slot,
 		      uint64_t deadline_ns)
@@ -164,15 +196,21 @@ static int greet_slot(struct emu_host *h, unsigned int slot,
 		int err = connect_slot(h, slot);
 
 		if (!err)
-			err = emu_link_greet(&h->link, deadline_ns);
+			err = greet(h, deadline_ns);
 		if (!err) {
 			/* Not before: the next boot may have answered. */
 			h->generation = generation_read(h);
 			return 0;
 		}
 		emu_link_close(&h->link);
+		if (err == -ETIMEDOUT) {
+			h->generation = generation_read(h);
+			tell_keeper(h);
+		}
 		if (err != -EPIPE && err != -ECONNREFUSED)
 			return err;
+		if (aborted(h))
+			return -ECANCELED;
 		if (clock_now_ns() >= deadline_ns)
 			return -ETIMEDOUT;
 		pause_20ms();
@@ -188,6 +226,9 @@ static int open_slot(struct emu_host *h, const char *dir, uint64_t deadline_ns,
 	if (!h->serve_dir)
 		return fail(-ENOMEM, err_msg, err_len, "out of memory");
 	while ((slot = lock_slot(h)) == -EBUSY) {
+		if (aborted(h))
+			return fail(-ECANCELED, err_msg, err_len,
+				    "stopped by the caller");
 		if (clock_now_ns() >= deadline_ns)
 			return fail(-ETIMEDOUT, err_msg, err_len,
 				    "emulated host %s: all slots are taken",
@@ -221,6 +262,8 @@ int emu_host_open(const struct emu_opts *opts, struct emu_host **host,
 	h->link.fd = h->lock_fd = -1;
 	h->own = (struct emu_machine){ .pidfd = -1, .console_fd = -1,
 				       .log_fd = -1 };
+	h->abort = opts->abort;
+	h->abort_ctx = opts->ctx;
 	h->hang_ns = opts->hang_ns ? opts->hang_ns : HANG_NS;
 	deadline_ns = clock_now_ns() +
 		      (opts->open_ns ? opts->open_ns : OPEN_NS);
@@ -285,19 +328,6 @@ static void tail_read(struct emu_host *h, struct emu_result *res)
 		return;
 	emu_console_tail(fd, res->console_tail, sizeof(res->console_tail));
 	if (h->serve_dir)
-		close(fd);
-}
-
-/* The batch host's keeper boots it again when it finds this file. */
-static void tell_keeper(struct emu_host *h)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	if (serve_path(h, path, EMU_SERVE_SUSPECT, h->generation, ""))
-		return;
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (fd >= 0)
 		close(fd);
 }
 

@@ -24,6 +24,10 @@ struct emu_opts {
 	const char *serve_dir;	/* NULL: $KTSTR_EMU_HOST if set, else own */
 	uint64_t open_ns;	/* limit of emu_host_open(); 0: 60 s */
 	uint64_t hang_ns;	/* silence that means a hang; 0: 30 s */
+
+	/* Called at least every 100 ms while opening; true: -ECANCELED. */
+	bool (*abort)(void *ctx);
+	void *ctx;
 };
 
 /**
@@ -36,7 +40,7 @@ struct emu_opts {
  * and has no files. Blocks until the host serves jobs, or for a free slot.
  *
  * Return: 0; -ENOENT no QEMU or no fetched kernel; -ENOMEM too little free
- * memory; -ETIMEDOUT, -EIO the host did not come up.
+ * memory; -ETIMEDOUT, -EIO the host did not come up; -ECANCELED.
  */
 int emu_host_open(const struct emu_opts *opts, struct emu_host **host,
 		  char *err_msg, size_t err_len);

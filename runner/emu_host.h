@@ -17,6 +17,8 @@ struct emu_host {
 	int lock_fd;		/* holds the slot of a batch host */
 	unsigned int generation;/* which boot of the batch host */
 	uint64_t hang_ns;
+	bool (*abort)(void *ctx); /* while opening */
+	void *abort_ctx;
 	bool faulted;
 	volatile sig_atomic_t signo; /* to be sent to the job */
 };

@@ -15,6 +15,7 @@
 
 #define HDR_LEN sizeof(struct ktstr_frame_hdr)
 #define NONCE_LEN 16
+#define ABORT_NS (100 * NSEC_PER_MSEC)
 
 int emu_link_open(struct emu_link *l, int fd)
 {
@@ -39,18 +40,24 @@ void emu_link_close(struct emu_link *l)
 int emu_link_wait(struct emu_link *l, short events, uint64_t deadline_ns)
 {
 	struct pollfd p = { .fd = l->fd, .events = events };
-	uint64_t now = clock_now_ns();
-	struct timespec ts;
 	int n;
 
-	if (now >= deadline_ns)
-		return -ETIMEDOUT;
-	ts = clock_to_timespec(deadline_ns - now);
-	n = ppoll(&p, 1, &ts, NULL);
+	do {
+		uint64_t now = clock_now_ns(), left;
+		struct timespec ts;
+
+		if (l->abort && l->abort(l->abort_ctx))
+			return -ECANCELED;
+		if (now >= deadline_ns)
+			return -ETIMEDOUT;
+		left = deadline_ns - now;
+		if (l->abort && left > ABORT_NS)
+			left = ABORT_NS;
+		ts = clock_to_timespec(left);
+		n = ppoll(&p, 1, &ts, NULL);
+	} while (!n);
 	if (n < 0)
 		return -errno;
-	if (!n)
-		return -ETIMEDOUT;
 	/* Data that came before the other side left is still read. */
 	if (p.revents & events)
 		return 0;

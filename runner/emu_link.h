@@ -18,6 +18,10 @@ struct emu_link {
 	uint32_t tx_seq;
 	uint64_t last_rx_ns;	/* when bytes last came in */
 	uint8_t *tx_buf;	/* owned: one frame */
+
+	/* Asked at least every 100 ms of waiting; true: -ECANCELED. */
+	bool (*abort)(void *ctx);
+	void *abort_ctx;
 };
 
 /** emu_link_open() - take @fd over. Return: 0 or -ENOMEM (@fd is closed). */
@@ -66,7 +70,11 @@ int emu_link_next(struct emu_link *l, struct frame *f);
 /** emu_link_recv() - the same, waiting. Return: 1, or -ETIMEDOUT instead of 0. */
 int emu_link_recv(struct emu_link *l, struct frame *f, uint64_t deadline_ns);
 
-/** emu_link_wait() - poll for @events. Return: 0, -ETIMEDOUT, -EINTR, -EPIPE. */
+/**
+ * emu_link_wait() - poll for @events
+ *
+ * Return: 0; -ETIMEDOUT, -EINTR, -EPIPE, -ECANCELED.
+ */
 int emu_link_wait(struct emu_link *l, short events, uint64_t deadline_ns);
 
 /** emu_frame_json() - the object in a frame. Return: new reference or NULL. */

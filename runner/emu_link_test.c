@@ -117,6 +117,24 @@ START_TEST(silence_ends_at_the_deadline)
 }
 END_TEST
 
+static bool third_time(void *ctx)
+{
+	return ++*(int *)ctx == 3;
+}
+
+START_TEST(wait_ends_when_the_caller_wants_it)
+{
+	uint64_t begin_ns = clock_now_ns();
+	int asked = 0;
+
+	host.abort = third_time;
+	host.abort_ctx = &asked;
+	ck_assert_int_eq(-ECANCELED, emu_link_greet(&host, SOON));
+	ck_assert_int_eq(3, asked);
+	ck_assert_uint_lt(clock_now_ns() - begin_ns, 5 * NSEC_PER_SEC);
+}
+END_TEST
+
 START_TEST(full_pipe_ends_at_the_deadline)
 {
 	static uint8_t payload[EMU_FRAME_MAX];
@@ -183,6 +201,7 @@ int main(void)
 	tcase_add_loop_test(tc, new_session_survives_half_a_frame_of_the_old,
 			    0, 40);
 	tcase_add_test(tc, silence_ends_at_the_deadline);
+	tcase_add_test(tc, wait_ends_when_the_caller_wants_it);
 	tcase_add_test(tc, full_pipe_ends_at_the_deadline);
 	tcase_add_test(tc, other_side_gone_is_epipe_both_ways);
 	tcase_add_test(tc, too_large_a_payload_is_refused);
