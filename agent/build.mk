@@ -10,6 +10,8 @@ agent-tests := cgroup_test disk_test load_run_test load_test stamp_test \
 agent-objs += agent.o agent_phases.o init.o json_text.o kmsg.o module.o \
 	phase.o plan.o port.o sched.o sched_exit.o sched_loader.o sched_set.o \
 	shm.o symbols.o sysfile.o time_floor.o topology.o
+agent-tests += kmsg_test phase_test plan_test port_test sched_set_test \
+	sched_test topology_test
 
 $(eval $(call archive,agent,$(agent-objs)))
 $(eval $(call unit_tests,agent,$(agent-tests),agent lib,$(AGENT_LIBS)))
@@ -19,3 +21,7 @@ $(O)/agent/ktstr-agent: $(O)/agent/main.o $(O)/agent/agent.a $(O)/lib/lib.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) $(STATIC) -s -o $@ $^ $(AGENT_LIBS)
 deps += $(O)/agent/main.d
+
+# a scheduler's variables, without a scheduler
+$(O)/agent/sched_set_test: | $(O)/agent/sched_set_test.bpf.o
+deps += $(O)/agent/sched_set_test.bpf.d

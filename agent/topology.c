@@ -58,6 +58,7 @@ static int read_llc(const char *root, struct topology_cpu *c)
 			return -EINVAL;
 		best = level;
 		c->llc = lowest(&set);
+		c->llc_cpus = CPU_COUNT(&set);
 	}
 	return 0;
 }
@@ -82,6 +83,7 @@ static int read_cpu(const char *root, struct topology_cpu *c, char *err_msg,
 	if (err < 0)
 		return fail(err_msg, err_len, err, "siblings of CPU", c->cpu);
 	c->core = lowest(&set);
+	c->core_cpus = CPU_COUNT(&set);
 	err = read_llc(root, c);
 	if (err)
 		return fail(err_msg, err_len, err, "caches of CPU", c->cpu);
@@ -218,6 +220,27 @@ static void compare_group(const char *what, struct tally have,
 		       have.min, have.max, cpus);
 }
 
+/* The kernel keeps these lists per CPU, and they need not agree. */
+static void compare_own_words(const struct topology *t, int llc, int core,
+			      json_t *errors)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++) {
+		const struct topology_cpu *c = &t->cpus[i];
+
+		if (c->llc < 0)
+			differ(errors, "CPU %d has no cache information",
+			       c->cpu);
+		else if (c->llc_cpus != llc)
+			differ(errors, "CPU %d: LLC of %d CPUs, asked for %d",
+			       c->cpu, c->llc_cpus, llc);
+		if (c->core_cpus != core)
+			differ(errors, "CPU %d: core of %d CPUs, asked for %d",
+			       c->cpu, c->core_cpus, core);
+	}
+}
+
 /* Two CPUs that share an LLC, or a core, are on one node, and one package. */
 static void compare_nesting(const struct topology *t, json_t *errors)
 {
@@ -226,9 +249,6 @@ static void compare_nesting(const struct topology *t, json_t *errors)
 	for (i = 0; i < t->nr; i++) {
 		const struct topology_cpu *a = &t->cpus[i];
 
-		if (a->llc < 0)
-			differ(errors, "CPU %d has no cache information",
-			       a->cpu);
 		for (j = i + 1; j < t->nr; j++) {
 			const struct topology_cpu *b = &t->cpus[j];
 
@@ -259,6 +279,7 @@ bool topology_compare(const struct topology *t, const struct plan_topology *want
 	compare_group("LLC", TALLY(t, llc), want->llcs, llc, errors);
 	compare_group("core", TALLY(t, core), want->llcs * want->cores_per_llc,
 		      want->threads_per_core, errors);
+	compare_own_words(t, llc, want->threads_per_core, errors);
 	compare_nesting(t, errors);
 	return json_array_size(errors) == before;
 }

@@ -27,6 +27,8 @@ struct topology_cpu {
 	int package;
 	int llc;	/* -1: the kernel knows of no cache */
 	int core;
+	int llc_cpus;	/* that share it, by this CPU's own word */
+	int core_cpus;
 };
 
 struct topology {

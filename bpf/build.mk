@@ -43,7 +43,7 @@ $(O)/include/vmlinux.h: $(VMLINUX) $(O)/tools/mkvmlinuxh
 	@mkdir -p $(@D)
 	$(Q)$(O)/tools/mkvmlinuxh $< $@
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/include/vmlinux.h
+$(O)/%.bpf.o: %.bpf.c $(O)/include/vmlinux.h
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG_BPF) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
