@@ -5,7 +5,9 @@
  */
 #include "vmm/vmm.h"
 
-#include <elf.h>
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,26 +16,14 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <check.h>
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-
 #include "lib/clock.h"
 #include "vmm/layout.h"
-#include "vmm/test_topologies.h"
+#include "vmm/test_guest.h"
 #include "vmm/topology.h"
 
 /* -------------------------------------------------- the guests' code ---- */
 
 /* clang-format off */
-
-#define GUEST(label, text)                                                 \
-	extern const uint8_t guest_##label[], guest_##label##_end[];       \
-	__asm__(".pushsection .rodata\n"                                   \
-		"guest_" #label ":\n" text                                 \
-		"guest_" #label "_end:\n"                                  \
-		".popsection\n")
 
 /* Write AL to the console once the chip says it may. */
 #define PUTC                                                               \
@@ -195,109 +185,6 @@ RESET
 "	.code64\n");
 
 /* clang-format on */
-
-/* ------------------------------------------------------------ running --- */
-
-#define ENTRY 0x200000ULL
-
-/* One run, from the code to the end. */
-struct guest_run {
-	const uint8_t *code, *code_end;
-	struct vm_topology topology;
-	const char *cmdline;
-	uint64_t deadline_ns;
-	void (*started)(void *ctx);
-
-	struct vm *vm;
-	struct vm_end end;
-	char console[64 << 10];
-	size_t console_len;
-	unsigned int ticks;
-	int timer_fd;
-};
-
-#define CODE(label) .code = guest_##label, .code_end = guest_##label##_end
-
-static char kernel_path[32];
-
-static void on_console(void *ctx, const char *data, size_t len)
-{
-	struct guest_run *g = ctx;
-
-	ck_assert_uint_le(len, sizeof(g->console) - 1 - g->console_len);
-	memcpy(g->console + g->console_len, data, len);
-	g->console_len += len;
-}
-
-static void on_started(void *ctx)
-{
-	struct guest_run *g = ctx;
-
-	if (g->started)
-		g->started(g);
-}
-
-static const struct vm_ops ops = {
-	.console = on_console,
-	.started = on_started,
-};
-
-static void write_kernel(const struct guest_run *g)
-{
-	size_t len = g->code_end - g->code;
-	Elf64_Ehdr h = {
-		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64 },
-		.e_type = ET_EXEC,
-		.e_machine = EM_X86_64,
-		.e_entry = ENTRY,
-		.e_phoff = sizeof(h),
-		.e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = 1,
-	};
-	Elf64_Phdr p = {
-		.p_type = PT_LOAD,
-		.p_offset = sizeof(h) + sizeof(p),
-		.p_paddr = ENTRY,
-		.p_filesz = len,
-		.p_memsz = len,
-	};
-	int fd;
-
-	strcpy(kernel_path, "/tmp/vmm_kvm_test.XXXXXX");
-	fd = mkstemp(kernel_path);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(sizeof(h), write(fd, &h, sizeof(h)));
-	ck_assert_int_eq(sizeof(p), write(fd, &p, sizeof(p)));
-	ck_assert_int_eq(len, write(fd, g->code, len));
-	close(fd);
-}
-
-static void guest_new(struct guest_run *g)
-{
-	struct vm_config cfg = {
-		.topology = g->topology,
-		.memory_bytes = 128 * MIB,
-		.kernel_path = kernel_path,
-		.cmdline = g->cmdline ? g->cmdline : "",
-		.deadline_ns = g->deadline_ns ? g->deadline_ns :
-						10 * NSEC_PER_SEC,
-	};
-	char why[256] = "";
-
-	if (!cfg.topology.nodes)
-		cfg.topology = (struct vm_topology){ 0, 1, 1, 1, 1 };
-	write_kernel(g);
-	ck_assert_msg(vm_new(&cfg, &ops, g, &g->vm, why, sizeof(why)) == 0,
-		      "%s", why);
-	unlink(kernel_path);
-}
-
-static void guest_go(struct guest_run *g, enum vm_end_kind want)
-{
-	ck_assert_int_eq(0, vm_run(g->vm, &g->end));
-	ck_assert_msg(g->end.kind == want, "ended by %s, %s",
-		      vm_end_name(g->end.kind), g->end.detail);
-}
 
 static void guest_run(struct guest_run *g, enum vm_end_kind want)
 {
@@ -595,7 +482,7 @@ START_TEST(a_bad_configuration_is_refused_in_words)
 	struct vm *vm = NULL;
 
 	ck_assert_int_eq(bad_configs[_i].err,
-			 vm_new(&bad_configs[_i].cfg, &ops, NULL, &vm, why,
+			 vm_new(&bad_configs[_i].cfg, &guest_ops, NULL, &vm, why,
 				sizeof(why)));
 	ck_assert_msg(strstr(why, bad_configs[_i].says), "%s: %s",
 		      bad_configs[_i].what, why);
@@ -622,15 +509,10 @@ int main(void)
 	Suite *s = suite_create("vmm_kvm");
 	TCase *t = tcase_create("all");
 	SRunner *r = srunner_create(s);
-	struct vm_kvm_probe probe;
 	int failed;
 
-	vm_kvm_probe(&probe);
-	if (probe.state == VM_KVM_MISSING || probe.state == VM_KVM_FORBIDDEN) {
-		printf("vmm_kvm_test: skipped: %s\n", probe.why);
+	if (!guest_can_run("vmm_kvm_test"))
 		return EXIT_SUCCESS;
-	}
-	printf("vmm_kvm_test: %s\n", probe.why);
 	tcase_set_timeout(t, 30);
 	suite_add_tcase(s, t);
 	tcase_add_test(t, the_guest_reads_its_command_line_and_resets);

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A disk driven by a guest on the real /dev/kvm: registers through MMIO exits,
+ * kicks through the ioeventfd, the used ring polled. The guest runs a list of
+ * steps that the test writes into its memory beside the rings.
+ */
+#include "vmm/vmm.h"
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_mmio.h>
+#include <linux/virtio_ring.h>
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "vmm/layout.h"
+#include "vmm/test_guest.h"
+#include "vmm/virtio_mmio.h"
+
+#define DISK (LAYOUT_VIRTIO_MMIO + VIRTIO_MMIO_BYTES) /* after the port */
+#define STEPS_GPA 0x300000ULL
+#define RING_GPA 0x400000ULL
+#define AVAIL_GPA (RING_GPA + 0x1000)
+#define USED_GPA (RING_GPA + 0x2000)
+#define HDR_GPA (RING_GPA + 0x3000)
+#define STATUS_GPA (RING_GPA + 0x4000)
+#define DATA_GPA 0x500000ULL
+#define QUEUE 64
+#define SECTOR 512
+
+enum { STEP_END, STEP_WRITE32, STEP_READ32, STEP_WAIT16 };
+
+/* clang-format off */
+GUEST(steps,
+"	mov $0x300000, %esi\n"
+"1:	mov (%rsi), %eax\n"
+"	mov 4(%rsi), %edi\n"
+"	mov 8(%rsi), %ecx\n"
+"	cmp $1, %eax\n"
+"	je 2f\n"
+"	cmp $2, %eax\n"
+"	je 3f\n"
+"	cmp $3, %eax\n"
+"	je 4f\n"
+"	mov $0xfe, %al\n"
+"	out %al, $0x64\n"
+"	jmp .\n"
+"2:	mov %ecx, (%rdi)\n"
+"	jmp 9f\n"
+"3:	mov (%rdi), %eax\n"
+"	mov %eax, 8(%rsi)\n"
+"	jmp 9f\n"
+"4:	pause\n"
+"	cmp %cx, (%rdi)\n"
+"	jne 4b\n"
+"9:	add $16, %rsi\n"
+"	jmp 1b\n");
+/* clang-format on */
+
+struct step {
+	uint32_t op, addr, value, pad;
+};
+
+/* The script under construction, in guest memory. */
+static struct guest_run guest;
+static struct step *steps;
+static unsigned int nr_steps;
+static unsigned int nr_requests;
+
+static void *at(uint64_t gpa, uint64_t len)
+{
+	void *p = guest_mem_hva(vm_guest_mem(guest.vm), gpa, len);
+
+	ck_assert_ptr_nonnull(p);
+	return p;
+}
+
+static unsigned int step(uint32_t op, uint64_t addr, uint32_t value)
+{
+	steps[nr_steps] = (struct step){ op, addr, value, 0 };
+	return nr_steps++;
+}
+
+static void reg(uint32_t off, uint32_t value)
+{
+	step(STEP_WRITE32, DISK + off, value);
+}
+
+/* The driver's way to DRIVER_OK. Source: virtio 1.4, 3.1.1. */
+static void set_up_queue(void)
+{
+	static const struct {
+		uint32_t reg;
+		uint64_t value;
+	} rings[] = {
+		{ VIRTIO_MMIO_QUEUE_DESC_LOW, RING_GPA },
+		{ VIRTIO_MMIO_QUEUE_AVAIL_LOW, AVAIL_GPA },
+		{ VIRTIO_MMIO_QUEUE_USED_LOW, USED_GPA },
+	};
+	size_t i;
+
+	reg(VIRTIO_MMIO_STATUS, 0);
+	reg(VIRTIO_MMIO_STATUS, 1);
+	reg(VIRTIO_MMIO_STATUS, 3);
+	reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	reg(VIRTIO_MMIO_DRIVER_FEATURES, 1); /* VERSION_1 */
+	reg(VIRTIO_MMIO_STATUS, 11);
+	reg(VIRTIO_MMIO_QUEUE_SEL, 0);
+	reg(VIRTIO_MMIO_QUEUE_NUM, QUEUE);
+	for (i = 0; i < 3; i++) {
+		reg(rings[i].reg, rings[i].value);
+		reg(rings[i].reg + 4, rings[i].value >> 32);
+	}
+	reg(VIRTIO_MMIO_QUEUE_READY, 1);
+	reg(VIRTIO_MMIO_STATUS, 15);
+}
+
+/* One request of one sector: offered, kicked and waited for. */
+static void request(uint32_t type, uint64_t sector, uint64_t data_gpa)
+{
+	struct vring_desc *d = at(RING_GPA, QUEUE * sizeof(*d));
+	struct vring_avail *avail = at(AVAIL_GPA, 4096);
+	struct virtio_blk_outhdr *h = at(HDR_GPA, 4096);
+	unsigned int n = nr_requests++, head = 3 * n;
+
+	ck_assert_uint_lt(head + 2, QUEUE);
+	h[n] = (struct virtio_blk_outhdr){ .type = type, .sector = sector };
+	*(uint8_t *)at(STATUS_GPA + n, 1) = 0xff;
+	d[head] = (struct vring_desc){ HDR_GPA + n * sizeof(*h), sizeof(*h),
+				       VRING_DESC_F_NEXT, head + 1 };
+	d[head + 1] = (struct vring_desc){
+		data_gpa, SECTOR,
+		VRING_DESC_F_NEXT |
+			(type == VIRTIO_BLK_T_IN ? VRING_DESC_F_WRITE : 0),
+		head + 2 };
+	d[head + 2] = (struct vring_desc){ STATUS_GPA + n, 1,
+					   VRING_DESC_F_WRITE, 0 };
+	avail->ring[n] = head;
+	/* flags 0 and the new index in one word */
+	step(STEP_WRITE32, AVAIL_GPA, (n + 1) << 16);
+	reg(VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	step(STEP_WAIT16, USED_GPA + 2, n + 1);
+}
+
+static uint8_t status_of(unsigned int n)
+{
+	return *(uint8_t *)at(STATUS_GPA + n, 1);
+}
+
+static void start(struct vm_disk_config *disk)
+{
+	guest = (struct guest_run){ CODE(steps), .disk = disk };
+	guest_new(&guest);
+	steps = at(STEPS_GPA, 0x10000);
+	nr_steps = 0;
+	nr_requests = 0;
+}
+
+static void finish(void)
+{
+	step(STEP_END, 0, 0);
+	guest_go(&guest, VM_END_RESET);
+}
+
+START_TEST(a_guest_finds_the_disk_it_was_given)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB };
+	unsigned int magic, version, id, sectors;
+
+	start(&disk);
+	magic = step(STEP_READ32, DISK + VIRTIO_MMIO_MAGIC_VALUE, 0);
+	version = step(STEP_READ32, DISK + VIRTIO_MMIO_VERSION, 0);
+	id = step(STEP_READ32, DISK + VIRTIO_MMIO_DEVICE_ID, 0);
+	sectors = step(STEP_READ32, DISK + VIRTIO_MMIO_CONFIG, 0);
+	finish();
+	ck_assert_uint_eq(0x74726976, steps[magic].value);
+	ck_assert_uint_eq(2, steps[version].value);
+	ck_assert_uint_eq(2, steps[id].value);
+	ck_assert_uint_eq(MIB / SECTOR, steps[sectors].value);
+	vm_free(guest.vm);
+}
+END_TEST
+
+START_TEST(what_a_guest_wrote_it_reads_back)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB };
+	struct vm_disk_stats st;
+	uint8_t *data;
+	int i;
+
+	start(&disk);
+	data = at(DATA_GPA, 4096);
+	for (i = 0; i < SECTOR; i++)
+		data[i] = i * 3 + 1;
+	set_up_queue();
+	request(VIRTIO_BLK_T_OUT, 100, DATA_GPA);
+	request(VIRTIO_BLK_T_IN, 100, DATA_GPA + 1024);
+	request(VIRTIO_BLK_T_IN, 101, DATA_GPA + 2048);
+	request(VIRTIO_BLK_T_IN, MIB / SECTOR, DATA_GPA + 3072);
+	memset(data + 1024, 0xee, 3072);
+	finish();
+	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(0));
+	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(1));
+	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(2));
+	ck_assert_uint_eq(VIRTIO_BLK_S_IOERR, status_of(3)); /* C12 */
+	ck_assert_mem_eq(data, data + 1024, SECTOR);
+	for (i = 0; i < SECTOR; i++)
+		ck_assert_uint_eq(0, data[2048 + i]);
+
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(1, st.writes);
+	ck_assert_uint_ge(st.reads, 2);
+	ck_assert_uint_eq(1, st.io_errors);
+	ck_assert_uint_ge(st.kicks, 1);
+	ck_assert_uint_eq(0, st.throttle_events);
+	vm_free(guest.vm);
+}
+END_TEST
+
+/*
+ * One at a time, 100 a second: the burst of 10 ms holds one, so 20 requests
+ * can't be done before 180 ms. The upper end is only a bound on hangs.
+ */
+START_TEST(a_throttled_disk_is_no_faster_than_asked)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .throttle.iops = 100 };
+	struct vm_disk_stats st;
+	uint64_t from, took;
+	int i;
+
+	start(&disk);
+	set_up_queue();
+	for (i = 0; i < 20; i++)
+		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
+	from = clock_now_ns();
+	finish();
+	took = clock_now_ns() - from;
+	ck_assert_uint_ge(took, 180 * NSEC_PER_MSEC);
+	ck_assert_uint_lt(took, 5 * NSEC_PER_SEC);
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(20, st.reads);
+	ck_assert_uint_ge(st.throttle_events, 15);
+	ck_assert_uint_ge(st.throttled_ns, 100 * NSEC_PER_MSEC);
+	vm_free(guest.vm);
+}
+END_TEST
+
+static void unthrottle(void *ctx)
+{
+	vm_disk_set_throttle(guest.vm, 0, &(struct vm_throttle){ 0 });
+}
+
+/* L6: without the change it would take 19 s, and the deadline is 10. */
+START_TEST(the_owner_lifts_a_throttle_while_the_guest_waits)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .throttle.iops = 1 };
+	struct vm_disk_stats st;
+	int i;
+
+	start(&disk);
+	guest.started = unthrottle;
+	set_up_queue();
+	for (i = 0; i < 20; i++)
+		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
+	finish();
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(20, st.reads);
+	vm_free(guest.vm);
+}
+END_TEST
+
+/* The worker holds a stalled chain when the VM ends. */
+START_TEST(a_vm_ends_at_once_while_its_disk_is_throttled)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .throttle.iops = 1 };
+	struct vm_disk_stats st;
+	uint64_t from;
+
+	start(&disk);
+	set_up_queue();
+	request(VIRTIO_BLK_T_IN, 0, DATA_GPA);
+	request(VIRTIO_BLK_T_IN, 1, DATA_GPA);
+	nr_steps--; /* do not wait for the second */
+	from = clock_now_ns();
+	finish();
+	ck_assert_uint_lt(clock_now_ns() - from, 900 * NSEC_PER_MSEC);
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(1, st.reads);
+	ck_assert_uint_eq(0, st.throttled_now);
+	vm_free(guest.vm);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("vmm_disk_kvm");
+	TCase *t = tcase_create("all");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	if (!guest_can_run("vmm_disk_kvm_test"))
+		return EXIT_SUCCESS;
+	tcase_set_timeout(t, 30);
+	suite_add_tcase(s, t);
+	tcase_add_test(t, a_guest_finds_the_disk_it_was_given);
+	tcase_add_test(t, what_a_guest_wrote_it_reads_back);
+	tcase_add_test(t, a_throttled_disk_is_no_faster_than_asked);
+	tcase_add_test(t, the_owner_lifts_a_throttle_while_the_guest_waits);
+	tcase_add_test(t, a_vm_ends_at_once_while_its_disk_is_throttled);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
