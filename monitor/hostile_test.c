@@ -18,13 +18,14 @@
 
 #define SEEDS 24
 #define ROUNDS 150
-#define NR_MAPS 4
+#define NR_ARRAYS 4
+#define NR_MAPS 6
 
 struct guest {
 	struct test_image *ti;
 	struct btf *btf;
-	uint64_t targets[16];	/* worth corrupting */
-	uint32_t target_len[16];
+	uint64_t targets[40];	/* worth corrupting */
+	uint32_t target_len[40];
 	unsigned int nr_targets;
 	unsigned int seed;
 };
@@ -61,6 +62,26 @@ static struct btf *program_btf(uint32_t *section, uint32_t *strct)
 	return btf;
 }
 
+static void add_hash(struct guest *g, struct ti_map *m, uint32_t value_type)
+{
+	struct test_image *ti = g->ti;
+	uint64_t map, value;
+	uint32_t key;
+
+	m->type = m->id & 1 ? BPF_MAP_TYPE_HASH : BPF_MAP_TYPE_PERCPU_HASH;
+	m->value_size = 64;
+	m->value_type = value_type;
+	m->max_entries = 50;
+	map = ti_hash(ti, m, 4);
+	target(g, map - ti_off(ti, "bpf_htab.map"), ti_size(ti, "bpf_htab"));
+	for (key = 0; key < 6; key++) {
+		value = ti_hash_add(ti, map, key % 4, &key, 4);
+		if (!(m->id & 1))
+			ti_write_u64(ti, value, ti_percpu(ti, 64));
+		target(g, value & ~1023ull, 256);
+	}
+}
+
 static void guest_init(struct guest *g, unsigned int seed)
 {
 	struct ti_config cfg = { .seed = seed, .levels = seed & 1 ? 5 : 4,
@@ -79,7 +100,7 @@ static void guest_init(struct guest *g, unsigned int seed)
 	target(g, m.btf_kva, ti_size(ti, "btf"));
 	/* The blob itself lies where ti_btf() put it: its last vmalloc. */
 	target(g, ti->next_vmalloc - 8192 - (len > 4096 ? 4096 : 0), len);
-	for (m.id = 1; m.id <= NR_MAPS; m.id++) {
+	for (m.id = 1; m.id <= NR_ARRAYS; m.id++) {
 		uint64_t map;
 
 		m.type = m.id & 1 ? BPF_MAP_TYPE_ARRAY :
@@ -91,6 +112,8 @@ static void guest_init(struct guest *g, unsigned int seed)
 		target(g, map - ti_off(ti, "bpf_array.map"),
 		       ti_off(ti, "bpf_array.flex") + 64);
 	}
+	for (; m.id <= NR_MAPS; m.id++)
+		add_hash(g, &m, strct);
 	sched = ti_scheduler(ti, "fuzz");
 	target(g, sched, ti_size(ti, "scx_sched"));
 	target(g, ti->info.sym[MON_SYM_MAP_IDR], ti_size(ti, "idr"));

@@ -574,6 +574,115 @@ START_TEST(maps_that_can_not_be_read_say_why)
 }
 END_TEST
 
+static struct ti_map hash_map(uint32_t type)
+{
+	return (struct ti_map){ .id = 3, .type = type, .key_size = 4,
+				.value_size = 8, .max_entries = 100,
+				.name = "hash" };
+}
+
+START_TEST(hash_lists_the_elements_of_all_buckets)
+{
+	struct ti_map m = hash_map(BPF_MAP_TYPE_LRU_HASH);
+	struct test_image *ti = image(_i);
+	uint64_t map = ti_hash(ti, &m, 64), sum = 0;
+	struct monitor *mon;
+	json_t *all, *hash;
+	uint32_t key;
+	size_t i;
+
+	for (key = 1; key <= 20; key++)
+		ti_write_u64(ti, ti_hash_add(ti, map, key % 3 * 31, &key, 4),
+			     key * 1000);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	all = mon_read_maps(mon, 100);
+	hash = json_object_get(all, "hash");
+	ck_assert_ptr_null(json_object_get(hash, "unstable"));
+	ck_assert_ptr_null(json_object_get(hash, "truncated"));
+	ck_assert_uint_eq(20, json_array_size(json_object_get(hash, "entries")));
+	for (i = 0; i < 20; i++) {
+		json_t *e = at(all, "hash", i);
+		json_int_t k = json_integer_value(json_object_get(e, "key"));
+
+		ck_assert_int_eq(k * 1000, json_integer_value(
+			json_object_get(e, "value")));
+		sum += k;
+	}
+	ck_assert_uint_eq(210, sum);
+	json_decref(all);
+
+	all = mon_read_maps(mon, 7);
+	hash = json_object_get(all, "hash");
+	ck_assert_uint_eq(7, json_array_size(json_object_get(hash, "entries")));
+	ck_assert(json_is_true(json_object_get(hash, "truncated")));
+	json_decref(all);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(percpu_hash_lists_cpus)
+{
+	struct ti_map m = hash_map(BPF_MAP_TYPE_PERCPU_HASH);
+	struct test_image *ti = image(_i);
+	uint64_t map = ti_hash(ti, &m, 4), pptr = ti_percpu(ti, 8);
+	uint32_t key = 77, cpu;
+	struct monitor *mon;
+	json_t *all, *values;
+
+	ti_write_u64(ti, ti_hash_add(ti, map, 2, &key, 4), pptr);
+	for (cpu = 0; cpu < 2; cpu++)
+		ti_write_u64(ti, pptr + ti->percpu_off[cpu], 5 + cpu);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	all = mon_read_maps(mon, 100);
+	values = json_object_get(at(all, "hash", 0), "values");
+	ck_assert_uint_eq(2, json_array_size(values));
+	ck_assert_int_eq(5, json_integer_value(json_array_get(values, 0)));
+	ck_assert_int_eq(6, json_integer_value(json_array_get(values, 1)));
+	json_decref(all);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+/* The element of bucket 0 now hangs in a chain that ends as bucket 1's. */
+START_TEST(a_chain_that_ends_elsewhere_is_unstable)
+{
+	struct ti_map m = hash_map(BPF_MAP_TYPE_HASH);
+	struct test_image *ti = image(_i);
+	uint64_t map = ti_hash(ti, &m, 4), node;
+	struct monitor *mon;
+	uint32_t key = 1;
+	json_t *all;
+
+	node = ti_hash_add(ti, map, 0, &key, 4) - 8 -
+	       ti_off(ti, "htab_elem.key") + ti_off(ti, "htab_elem.hash_node");
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	all = mon_read_maps(mon, 100);
+	ck_assert_ptr_null(json_object_get(json_object_get(all, "hash"),
+					   "unstable"));
+	json_decref(all);
+
+	ti_set(ti, node, "hlist_nulls_node.next", 3);
+	all = mon_read_maps(mon, 100);
+	ck_assert(json_is_true(json_object_get(json_object_get(all, "hash"),
+					       "unstable")));
+	json_decref(all);
+
+	/* And one that leads back to itself ends, too. */
+	ti_set(ti, node, "hlist_nulls_node.next", node);
+	all = mon_read_maps(mon, 10000);
+	ck_assert(json_is_true(json_object_get(json_object_get(all, "hash"),
+					       "unstable")));
+	json_decref(all);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
 START_TEST(map_that_went_away_is_gone)
 {
 	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
@@ -704,6 +813,11 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, btf_that_does_not_fit_leaves_the_map_untyped, 0,
 			    LAYOUTS);
 	tcase_add_loop_test(t, maps_that_can_not_be_read_say_why, 0, LAYOUTS);
+	tcase_add_loop_test(t, hash_lists_the_elements_of_all_buckets, 0,
+			    LAYOUTS);
+	tcase_add_loop_test(t, percpu_hash_lists_cpus, 0, LAYOUTS);
+	tcase_add_loop_test(t, a_chain_that_ends_elsewhere_is_unstable, 0,
+			    LAYOUTS);
 	tcase_add_loop_test(t, map_that_went_away_is_gone, 0, LAYOUTS);
 	tcase_add_loop_test(t, raw_bytes_of_an_array_are_bounded, 0, LAYOUTS);
 	tcase_add_loop_test(t, at_most_64_maps_are_watched, 0, LAYOUTS);

@@ -72,6 +72,12 @@ static const struct {
 	{ "btf", "ptr data;u32 data_size;u32 id;ptr base_btf;", false },
 	{ "bpf_map", "u32 map_type;u32 key_size;u32 value_size;u32 max_entries;u32 id;char16 name;ptr btf;u32 btf_key_type_id;u32 btf_value_type_id;",
 	  false },
+	{ "hlist_nulls_head", "ptr first;", false },
+	{ "hlist_nulls_node", "ptr pprev;ptr next;", false },
+	{ "bucket", "u32 raw_lock;hlist_nulls_head head;", false },
+	{ "htab_elem", "u64 padding;hlist_nulls_node hash_node;char0 key[0];",
+	  false },
+	{ "bpf_htab", "u64 ma;bpf_map map;ptr buckets;u32 n_buckets;", false },
 	{ "flex_value", "char0 value;", false },
 	{ "flex_pptrs", "ptr0 pptrs;", false },
 	{ "flex", "flex_value -;flex_pptrs -;", true },
@@ -507,6 +513,21 @@ static uint32_t elem_size(uint32_t value_size)
 	return (value_size + 7) / 8 * 8;
 }
 
+static void set_map(struct test_image *ti, const struct ti_map *m, uint64_t map)
+{
+	ti_set(ti, map, "bpf_map.map_type", m->type);
+	ti_set(ti, map, "bpf_map.key_size", m->key_size);
+	ti_set(ti, map, "bpf_map.value_size", m->value_size);
+	ti_set(ti, map, "bpf_map.max_entries", m->max_entries);
+	ti_set(ti, map, "bpf_map.id", m->id);
+	ti_set(ti, map, "bpf_map.btf", m->btf_kva);
+	ti_set(ti, map, "bpf_map.btf_key_type_id", m->key_type);
+	ti_set(ti, map, "bpf_map.btf_value_type_id", m->value_type);
+	ti_write(ti, map + ti_off(ti, "bpf_map.name"), m->name,
+		 strlen(m->name));
+	ti_idr_set(ti, m->id, map);
+}
+
 uint64_t ti_map(struct test_image *ti, const struct ti_map *m)
 {
 	bool percpu = m->type == BPF_MAP_TYPE_PERCPU_ARRAY;
@@ -518,21 +539,51 @@ uint64_t ti_map(struct test_image *ti, const struct ti_map *m)
 	map = array + ti_off(ti, "bpf_array.map");
 	ti_set(ti, array, "bpf_array.elem_size", elem_size(m->value_size));
 	ti_set(ti, array, "bpf_array.index_mask", m->max_entries - 1);
-	ti_set(ti, map, "bpf_map.map_type", m->type);
-	ti_set(ti, map, "bpf_map.key_size", m->key_size);
-	ti_set(ti, map, "bpf_map.value_size", m->value_size);
-	ti_set(ti, map, "bpf_map.max_entries", m->max_entries);
-	ti_set(ti, map, "bpf_map.id", m->id);
-	ti_set(ti, map, "bpf_map.btf", m->btf_kva);
-	ti_set(ti, map, "bpf_map.btf_key_type_id", m->key_type);
-	ti_set(ti, map, "bpf_map.btf_value_type_id", m->value_type);
-	ti_write(ti, map + ti_off(ti, "bpf_map.name"), m->name,
-		 strlen(m->name));
+	set_map(ti, m, map);
 	for (i = 0; percpu && i < m->max_entries; i++)
 		ti_write_u64(ti, array + head + i * 8ull,
 			     ti_percpu(ti, m->value_size));
-	ti_idr_set(ti, m->id, map);
 	return map;
+}
+
+static uint64_t bucket_first(struct test_image *ti, uint64_t map,
+			     uint32_t bucket)
+{
+	uint64_t htab = map - ti_off(ti, "bpf_htab.map");
+
+	return read_u64(ti, htab + ti_off(ti, "bpf_htab.buckets")) +
+	       (uint64_t)bucket * ti_size(ti, "bucket") +
+	       ti_off(ti, "bucket.head") + ti_off(ti, "hlist_nulls_head.first");
+}
+
+uint64_t ti_hash(struct test_image *ti, const struct ti_map *m,
+		 uint32_t nr_buckets)
+{
+	uint64_t htab = ti_direct(ti, ti_size(ti, "bpf_htab"));
+	uint64_t map = htab + ti_off(ti, "bpf_htab.map");
+	uint32_t i;
+
+	ti_set(ti, htab, "bpf_htab.n_buckets", nr_buckets);
+	ti_set(ti, htab, "bpf_htab.buckets",
+	       ti_vmalloc(ti, (size_t)nr_buckets * ti_size(ti, "bucket")));
+	set_map(ti, m, map);
+	for (i = 0; i < nr_buckets; i++)
+		ti_write_u64(ti, bucket_first(ti, map, i), i * 2ull + 1);
+	return map;
+}
+
+uint64_t ti_hash_add(struct test_image *ti, uint64_t map, uint32_t bucket,
+		     const void *key, uint32_t key_size)
+{
+	uint64_t elem = ti_direct(ti, 1024);
+	uint64_t first = bucket_first(ti, map, bucket);
+	uint64_t node = elem + ti_off(ti, "htab_elem.hash_node");
+
+	ti_set(ti, node, "hlist_nulls_node.next", read_u64(ti, first));
+	ti_write_u64(ti, first, node);
+	elem += ti_off(ti, "htab_elem.key");
+	ti_write(ti, elem, key, key_size);
+	return elem + elem_size(key_size);
 }
 
 uint64_t ti_value(struct test_image *ti, uint64_t map, uint32_t value_size,

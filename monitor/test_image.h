@@ -105,6 +105,14 @@ uint64_t ti_value(struct test_image *ti, uint64_t map, uint32_t value_size,
 uint64_t ti_percpu_value(struct test_image *ti, uint64_t map, uint32_t index,
 			 unsigned int cpu);
 
+/** ti_hash() - a hash map without elements. */
+uint64_t ti_hash(struct test_image *ti, const struct ti_map *m,
+		 uint32_t nr_buckets);
+
+/** ti_hash_add() - put an element in front of a bucket; its value's place. */
+uint64_t ti_hash_add(struct test_image *ti, uint64_t map, uint32_t bucket,
+		     const void *key, uint32_t key_size);
+
 /** ti_btf() - a kernel's struct btf with a program's BTF. */
 uint64_t ti_btf(struct test_image *ti, const struct btf *btf, uint32_t id);
 
