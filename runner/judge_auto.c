@@ -93,6 +93,12 @@ static void progress_of(struct court *c, const json_t *workers,
 				    strerror(-(int)number(worker, "error")));
 			return;
 		}
+		if (!json_is_integer(json_object_get(worker, "iterations"))) {
+			finding_set(f, VERDICT_INCONCLUSIVE,
+				    "worker %lld was not measured",
+				    (long long)index);
+			return;
+		}
 		if (least < 0 || iterations < least)
 			least = iterations;
 		if (iterations)

@@ -228,6 +228,7 @@ static const struct row {
 	{ "a worker failed", { { P1 "workloads/web/workers_detail/0", "{'index': 0, 'state': 'failed', 'error': -2, 'what': 'open', 'iterations': 0}" } },
 	  VERDICT_ERROR, "web.progress in phase main: worker 0 failed: open: No such file or directory" },
 	{ "no workers seen", { { P1 "workloads/web/workers_detail", "[]" } }, VERDICT_INCONCLUSIVE, "web.progress in phase main: it was not measured" },
+	{ "a worker not counted", { { P1 "workloads/web/workers_detail/0/iterations", "null" } }, VERDICT_INCONCLUSIVE, "worker 0 was not measured" },
 	{ "no workload seen", { { P1 "workloads/web", "null" } }, VERDICT_INCONCLUSIVE, "web.progress" },
 	{ "progress turned off", { { P1 "workloads/reader/workers_detail/1/iterations", "0" }, { "checks/automatic/progress", "false" } },
 	  VERDICT_PASS, "15 checks held" },

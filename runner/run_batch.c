@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ktstr run, but for the launcher: scenarios in, verdicts out. */
+#include "runner/run.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/path.h"
+#include "runner/cmd.h"
+#include "runner/diag.h"
+#include "runner/plan.h"
+#include "runner/result.h"
+#include "runner/run_opts.h"
+
+#define DEFAULT_SCENARIO "scenario.toml"
+
+/* The scenarios of one command, all read before the first is run. */
+struct batch {
+	struct scenario **scenarios;	/* owned */
+	size_t nr;
+	bool bad;			/* one could not be read; it was said */
+};
+
+static void batch_fini(struct batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->nr; i++)
+		scenario_free(b->scenarios[i]);
+	free(b->scenarios);
+}
+
+static void batch_add(struct batch *b, const char *path,
+		      const struct run_opts *opts)
+{
+	struct scenario_overrides overrides = {
+		.set = opts->set,
+		.scheduler = opts->scheduler,
+	};
+	struct scenario **more;
+	struct scenario *s;
+	struct diag d;
+
+	diag_init(&d, path);
+	if (scenario_load(path, &overrides, &s, &d)) {
+		diag_print(&d, stderr);
+		b->bad = true;
+		goto out;
+	}
+	more = reallocarray(b->scenarios, b->nr + 1, sizeof(*more));
+	if (!more) {
+		fputs("ktstr run: out of memory\n", stderr);
+		scenario_free(s);
+		b->bad = true;
+		goto out;
+	}
+	b->scenarios = more;
+	b->scenarios[b->nr++] = s;
+out:
+	diag_fini(&d);
+}
+
+static int is_toml(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return len > 5 && entry->d_name[0] != '.' &&
+	       !strcmp(entry->d_name + len - 5, ".toml");
+}
+
+static void batch_add_dir(struct batch *b, const char *dir,
+			  const struct run_opts *opts)
+{
+	struct dirent **entries;
+	int i, nr = scandir(dir, &entries, is_toml, alphasort);
+	char *path;
+
+	if (nr <= 0) {
+		fprintf(stderr, "ktstr run: %s: %s\n", dir,
+			nr < 0 ? strerror(errno) : "no *.toml in it");
+		b->bad = true;
+		if (!nr)
+			free(entries);
+		return;
+	}
+	for (i = 0; i < nr; i++) {
+		path = path_join(dir, entries[i]->d_name);
+		if (path)
+			batch_add(b, path, opts);
+		else
+			b->bad = true;
+		free(path);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+static void batch_read(struct batch *b, int argc, char **argv,
+		       const struct run_opts *opts)
+{
+	struct stat st;
+	int i = opts->first_path;
+
+	if (i == argc && access(DEFAULT_SCENARIO, F_OK)) {
+		fputs("ktstr run: no scenario is named, and there is no ./" DEFAULT_SCENARIO "\n"
+		      "    hint: name one; `ktstr list` shows those that come with ktstr\n",
+		      stderr);
+		b->bad = true;
+		return;
+	}
+	if (i == argc)
+		batch_add(b, DEFAULT_SCENARIO, opts);
+	for (; i < argc; i++) {
+		if (!stat(argv[i], &st) && S_ISDIR(st.st_mode))
+			batch_add_dir(b, argv[i], opts);
+		else
+			batch_add(b, argv[i], opts);
+	}
+}
+
+/* Short enough to be typed again. */
+static uint64_t new_seed(void)
+{
+	uint32_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = getpid();
+	return seed;
+}
+
+static uint64_t seed_of(const struct run_opts *opts, uint64_t boot)
+{
+	if (!opts->has_seed)
+		return new_seed();
+	return (opts->seed + boot) & PLAN_SEED_MAX;
+}
+
+static int print_json(const json_t *json, FILE *out)
+{
+	char *text = result_dump(json);
+
+	if (!text)
+		return -ENOMEM;
+	fprintf(out, "%s\n", text);
+	free(text);
+	return fflush(out) ? -errno : 0;
+}
+
+/* One is itself, several are an array. */
+static const json_t *one_or_all(const json_t *all)
+{
+	return json_array_size(all) == 1 ? json_array_get(all, 0) : all;
+}
+
+static int dry_run(const struct batch *b, const struct run_opts *opts,
+		   FILE *out)
+{
+	json_t *plans = json_array();
+	int err;
+	size_t i;
+
+	for (i = 0; i < b->nr; i++)
+		json_array_append_new(plans, plan_new(b->scenarios[i],
+						      seed_of(opts, 0)));
+	err = json_array_size(plans) == b->nr ?
+	      print_json(one_or_all(plans), out) : -ENOMEM;
+	json_decref(plans);
+	return err ? KTSTR_EXIT_ERROR : 0;
+}
+
+static int print_config(const struct batch *b, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < b->nr; i++) {
+		if (b->nr > 1)
+			fprintf(out, "%s# %s\n", i ? "\n" : "",
+				b->scenarios[i]->path);
+		scenario_print(out, b->scenarios[i]);
+	}
+	return fflush(out) ? KTSTR_EXIT_ERROR : 0;
+}
+
+/* What became of all the runs. */
+struct tally {
+	enum verdict worst;
+	unsigned int counts[VERDICT_ERROR + 1];
+	unsigned int nr;
+	bool usage;
+	int signal;
+	json_t *results;	/* owned array */
+};
+
+static void tally_add(struct tally *t, struct run_end *end)
+{
+	if (end->result)
+		json_array_append_new(t->results, end->result);
+	if (end->signal)
+		t->signal = end->signal;
+	if (end->usage) {
+		t->usage = true;
+		return;
+	}
+	t->nr++;
+	t->counts[end->verdict]++;
+	if (end->verdict > t->worst)
+		t->worst = end->verdict;
+}
+
+static void run_batch(const struct run_ops *ops, const struct batch *b,
+		      const struct run_opts *opts, FILE *report,
+		      struct tally *t)
+{
+	bool several = b->nr > 1 || opts->boots > 1;
+	struct run_end end;
+	uint64_t boot;
+	size_t i;
+
+	for (i = 0; i < b->nr; i++) {
+		for (boot = 0; boot < opts->boots; boot++) {
+			if (t->nr && report && !opts->quiet)
+				fputc('\n', report);
+			run_scenario(ops, opts, b->scenarios[i],
+				     seed_of(opts, boot), several, report,
+				     &end);
+			tally_add(t, &end);
+			if (t->signal)
+				return;
+			if (end.usage)
+				break; /* another boot can't be run either */
+		}
+	}
+}
+
+static void print_tally(const struct tally *t, FILE *out)
+{
+	const char *between = "";
+	int v;
+
+	fprintf(out, "\n%u runs: ", t->nr);
+	for (v = VERDICT_ERROR; v >= VERDICT_SKIP; v--) {
+		if (!t->counts[v])
+			continue;
+		fprintf(out, "%s%u %s", between, t->counts[v],
+			verdict_name(v));
+		between = ", ";
+	}
+	fputc('\n', out);
+}
+
+static int write_json(const struct run_opts *opts, const json_t *results,
+		      FILE *out)
+{
+	int err;
+
+	if (!opts->json || !json_array_size(results))
+		return 0;
+	if (!strcmp(opts->json, "-"))
+		err = print_json(one_or_all(results), out);
+	else
+		err = result_write(one_or_all(results), opts->json);
+	if (err)
+		log_err("run: --json %s: %s", opts->json, strerror(-err));
+	return err;
+}
+
+static int exit_code(const struct tally *t)
+{
+	static const int codes[] = {
+		[VERDICT_SKIP] = KTSTR_EXIT_SKIP,
+		[VERDICT_PASS] = KTSTR_EXIT_PASS,
+		[VERDICT_INCONCLUSIVE] = KTSTR_EXIT_INCONCLUSIVE,
+		[VERDICT_FAIL] = KTSTR_EXIT_FAIL,
+		[VERDICT_ERROR] = KTSTR_EXIT_ERROR,
+	};
+
+	if (t->signal)
+		return 128 + t->signal;
+	return t->usage ? KTSTR_EXIT_USAGE : codes[t->worst];
+}
+
+static int run_all(const struct run_ops *ops, const struct batch *b,
+		   const struct run_opts *opts, FILE *out)
+{
+	bool json_out = opts->json && !strcmp(opts->json, "-");
+	struct tally t = { .results = json_array() };
+	FILE *report = json_out ? NULL : out;
+	int code;
+
+	run_batch(ops, b, opts, report, &t);
+	if (report && t.nr > 1)
+		print_tally(&t, report);
+	code = exit_code(&t);
+	if (write_json(opts, t.results, out) && !t.signal)
+		code = KTSTR_EXIT_ERROR;
+	json_decref(t.results);
+	return code;
+}
+
+int cmd_run_with(const struct run_ops *ops, int argc, char **argv, FILE *out)
+{
+	struct run_opts opts;
+	struct batch b = { 0 };
+	int code;
+
+	switch (run_opts_parse(argc, argv, &opts)) {
+	case RUN_OPTS_HELP:
+		run_opts_help(out);
+		return 0;
+	case RUN_OPTS_BAD:
+		return KTSTR_EXIT_USAGE;
+	case RUN_OPTS_OK:
+		break;
+	}
+	log_set_level(opts.verbose ? LOG_LVL_DEBUG :
+		      opts.quiet ? LOG_LVL_WARN : LOG_LVL_INFO);
+
+	batch_read(&b, argc, argv, &opts);
+	if (b.bad)
+		code = KTSTR_EXIT_USAGE;
+	else if (opts.print_config)
+		code = print_config(&b, out);
+	else if (opts.dry_run)
+		code = dry_run(&b, &opts, out);
+	else
+		code = run_all(ops, &b, &opts, out);
+	batch_fini(&b);
+	return code;
+}
