@@ -316,14 +316,22 @@ static void wake_on_kick(void *state)
 		vq_enable_kicks(&s->vq);
 }
 
-static void thawed(void *state, uint64_t frozen_ns)
+static void freezes(void *state, uint64_t now_ns)
+{
+	struct blk_state *s = state;
+
+	blk_span_freeze(&s->sh->stats.throttled, now_ns);
+	blk_span_freeze(&s->sh->stats.queued, now_ns);
+}
+
+static void thaws(void *state, uint64_t now_ns, uint64_t frozen_ns)
 {
 	struct blk_state *s = state;
 	unsigned int i;
 
 	tb_shift(&s->tb, frozen_ns);
-	blk_span_shift(&s->sh->stats.throttled, frozen_ns);
-	blk_span_shift(&s->sh->stats.queued, frozen_ns);
+	blk_span_thaw(&s->sh->stats.throttled, now_ns);
+	blk_span_thaw(&s->sh->stats.queued, now_ns);
 	for (i = 0; i < VIRTIO_QUEUE_MAX; i++)
 		s->seen_ns[i] += frozen_ns;
 }
@@ -345,6 +353,7 @@ const struct blk_worker_client blk_state_client = {
 	.kicked = kicked,
 	.timer_fired = timer_fired,
 	.wake_on_kick = wake_on_kick,
-	.thawed = thawed,
+	.freezes = freezes,
+	.thaws = thaws,
 	.died = died,
 };

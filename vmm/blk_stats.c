@@ -37,21 +37,31 @@ void blk_span_begin(struct blk_span *s, uint64_t now_ns)
 		span_write(s, true, now_ns, get(&s->closed_ns));
 }
 
-void blk_span_end(struct blk_span *s, uint64_t now_ns)
+/* What is closed once the open stretch ends at @now_ns. */
+static uint64_t close_at(const struct blk_span *s, uint64_t now_ns)
 {
-	uint64_t since = get(&s->since_ns), open_ns;
+	uint64_t since = get(&s->since_ns);
 
-	if (!is_on(s))
-		return;
-	open_ns = now_ns > since ? now_ns - since : 0;
-	span_write(s, false, 0, get(&s->closed_ns) + open_ns);
+	return get(&s->closed_ns) + (now_ns > since ? now_ns - since : 0);
 }
 
-void blk_span_shift(struct blk_span *s, uint64_t frozen_ns)
+void blk_span_end(struct blk_span *s, uint64_t now_ns)
 {
 	if (is_on(s))
-		span_write(s, true, get(&s->since_ns) + frozen_ns,
-			   get(&s->closed_ns));
+		span_write(s, false, 0, close_at(s, now_ns));
+}
+
+/* Open, but as of the end of time: no reader adds to what is closed. */
+void blk_span_freeze(struct blk_span *s, uint64_t now_ns)
+{
+	if (is_on(s))
+		span_write(s, true, UINT64_MAX, close_at(s, now_ns));
+}
+
+void blk_span_thaw(struct blk_span *s, uint64_t now_ns)
+{
+	if (is_on(s))
+		span_write(s, true, now_ns, get(&s->closed_ns));
 }
 
 uint64_t blk_span_read(const struct blk_span *s, uint64_t now_ns)

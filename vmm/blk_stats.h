@@ -60,9 +60,16 @@ static inline void blk_count(struct blk_stats *st, enum blk_counter which,
 void blk_span_begin(struct blk_span *s, uint64_t now_ns);
 /** blk_span_end() - it no longer holds; again: no effect */
 void blk_span_end(struct blk_span *s, uint64_t now_ns);
-/** blk_span_shift() - @frozen_ns of an open stretch do not count */
-void blk_span_shift(struct blk_span *s, uint64_t frozen_ns);
-/** blk_span_read() - the sum up to @now_ns; any thread */
+/** blk_span_freeze() - time stands still from @now_ns on; the gauge stays */
+void blk_span_freeze(struct blk_span *s, uint64_t now_ns);
+/** blk_span_thaw() - and goes on at @now_ns */
+void blk_span_thaw(struct blk_span *s, uint64_t now_ns);
+/**
+ * blk_span_read() - the sum up to @now_ns; any thread
+ *
+ * What the writer measured up to comes a moment before it is visible here: two
+ * readings that close together may be out of order by that moment.
+ */
 uint64_t blk_span_read(const struct blk_span *s, uint64_t now_ns);
 
 /** blk_stats_read() - all counters as of @now_ns; any thread */

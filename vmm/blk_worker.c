@@ -163,22 +163,16 @@ static void worker_drain(struct blk_worker *w)
 }
 
 /*
- * Read the pause counter, and park while a pause is in force; see blk_gate.h.
- * Return: true when the worker has to stop.
+ * Parked for the pause @gen, and for those that follow without a gap; see
+ * blk_gate.h. Return: true when the worker has to stop.
  */
-static bool worker_park(struct blk_worker *w)
+static bool worker_stay_parked(struct blk_worker *w, uint32_t gen)
 {
-	uint32_t gen, acked = 0;
-	uint64_t start_ns, frozen_ns, n;
+	uint32_t acked = 0;
 	int ret, told = 0;
+	uint64_t n;
 
-	/* Before the look at what is asked: the other way loses a pause. */
-	ret = w->sys->counter_read(w->sys_ctx, w->gate.pause_fd, &n);
-	if (ret && ret != -EAGAIN)
-		log_err("vblk: read the pause counter: %s", strerror(-ret));
-
-	start_ns = w->sys->now_ns(w->sys_ctx);
-	while ((gen = blk_gate_asked(&w->gate))) {
+	do {
 		if (gen != acked)
 			blk_gate_park(&w->gate, gen);
 		acked = gen;
@@ -189,18 +183,42 @@ static bool worker_park(struct blk_worker *w)
 			log_err("vblk: wait for resume: %s", strerror(-ret));
 		told = ret;
 		w->sys->counter_read(w->sys_ctx, w->gate.resume_fd, &n);
+		gen = blk_gate_asked(&w->gate);
+	} while (gen);
+	return false;
+}
+
+/*
+ * Read the pause counter, and park while a pause is in force.
+ * Return: true when the worker has to stop.
+ */
+static bool worker_take_pause(struct blk_worker *w)
+{
+	uint64_t start_ns, now_ns, n;
+	uint32_t gen;
+	int err;
+
+	/* Before the look at what is asked: the other way loses a pause. */
+	err = w->sys->counter_read(w->sys_ctx, w->gate.pause_fd, &n);
+	if (err && err != -EAGAIN)
+		log_err("vblk: read the pause counter: %s", strerror(-err));
+	gen = blk_gate_asked(&w->gate);
+	if (gen) {
+		start_ns = w->sys->now_ns(w->sys_ctx);
+		w->client->freezes(w->state, start_ns);
+		if (worker_stay_parked(w, gen))
+			return true;
+		now_ns = w->sys->now_ns(w->sys_ctx);
+		w->client->thaws(w->state, now_ns, now_ns - start_ns);
 	}
-	frozen_ns = w->sys->now_ns(w->sys_ctx) - start_ns;
-	if (acked)
-		w->client->thawed(w->state, frozen_ns);
 	/*
 	 * A resume looks at the ring, kick or not; but a blocked chain waits
 	 * for its timer, put off by the time that did not count (B10).
 	 */
 	if (!w->blocked)
 		blk_worker_poke(w);
-	else if (acked)
-		worker_sleep_until(w, w->armed_at_ns + frozen_ns);
+	else if (gen)
+		worker_sleep_until(w, w->armed_at_ns + now_ns - start_ns);
 	return false;
 }
 
@@ -244,7 +262,7 @@ enum blk_step blk_worker_step(struct blk_worker *w,
 		 * The rest of the batch is as old as the pause: what of it
 		 * still holds is reported again.
 		 */
-		return worker_park(w) ? BLK_STEP_STOPPED : BLK_STEP_GO_ON;
+		return worker_take_pause(w) ? BLK_STEP_STOPPED : BLK_STEP_GO_ON;
 	}
 	if (batch.timer)
 		worker_take_timer(w);
@@ -266,7 +284,7 @@ static bool worker_loop(struct blk_worker *w)
 	int nr;
 
 	/* A pause from before we arrived: it counted us as parked. */
-	if (blk_gate_asked(&w->gate) && worker_park(w))
+	if (blk_gate_asked(&w->gate) && worker_take_pause(w))
 		return false;
 	while (step == BLK_STEP_GO_ON) {
 		nr = w->sys->epoll_wait(w->sys_ctx, w->epoll_fd, events,

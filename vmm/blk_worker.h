@@ -46,8 +46,10 @@ struct blk_worker_client {
 	void (*timer_fired)(void *state, uint64_t late_ns);
 	/* no timer will look again: let the guest kick (B3) */
 	void (*wake_on_kick)(void *state);
-	/* @frozen_ns went by while parked */
-	void (*thawed)(void *state, uint64_t frozen_ns);
+	/* the worker parks: time stands still from @now_ns on */
+	void (*freezes)(void *state, uint64_t now_ns);
+	/* it goes on at @now_ns, @frozen_ns later */
+	void (*thaws)(void *state, uint64_t now_ns, uint64_t frozen_ns);
 	/* the worker ends and was not told to: tell the guest (S30) */
 	void (*died)(void *state);
 };

@@ -23,7 +23,7 @@ struct client {
 	_Atomic unsigned int kicks, kick_reads;
 	unsigned int limits;	/* new_limits() is true this many times */
 	bool broken;
-	unsigned int late_nr, wake_on_kicks, thaws;
+	unsigned int late_nr, wake_on_kicks, freezes, thaws;
 	uint64_t late_ns, frozen_ns;
 	_Atomic unsigned int deaths;
 };
@@ -79,12 +79,22 @@ static void client_wake_on_kick(void *state)
 	((struct client *)state)->wake_on_kicks++;
 }
 
-static void client_thawed(void *state, uint64_t frozen_ns)
+static void client_freezes(void *state, uint64_t now_ns)
+{
+	struct client *c = state;
+
+	/* before anybody is told that we are parked */
+	ck_assert(!blk_gate_is_parked(&w.gate) || atomic_load(&w.gate.away));
+	c->freezes++;
+}
+
+static void client_thaws(void *state, uint64_t now_ns, uint64_t frozen_ns)
 {
 	struct client *c = state;
 
 	c->thaws++;
 	c->frozen_ns += frozen_ns;
+	ck_assert_uint_eq(c->freezes, c->thaws);
 }
 
 static void client_died(void *state)
@@ -99,7 +109,8 @@ static const struct blk_worker_client client_ops = {
 	.kicked = client_kicked,
 	.timer_fired = client_timer_fired,
 	.wake_on_kick = client_wake_on_kick,
-	.thawed = client_thawed,
+	.freezes = client_freezes,
+	.thaws = client_thaws,
 	.died = client_died,
 };
 
@@ -843,7 +854,7 @@ START_TEST(pause_taken_back_early_parks_nobody_b1)
 	blk_gate_resume(&w.gate);
 	STEP(PAUSE);
 	ck_assert_uint_eq(0, p.calls);
-	ck_assert_uint_eq(0, client.thaws);
+	ck_assert_uint_eq(0, client.freezes + client.thaws);
 	ck_assert(is_empty(w.gate.pause_fd));
 }
 END_TEST

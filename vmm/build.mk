@@ -45,6 +45,8 @@ vmm-tests += blk_dispatch_test
 vmm-tests += blk_worker_test
 vmm-tests += blk_req_test
 vmm-tests += blk_state_test
+vmm-tests += virtio_blk_test
+vmm-tests += blk_hostile_test
 vmm-tests += token_bucket_test
 
 vmm-tests += virtqueue_test
