@@ -23,7 +23,11 @@ struct vm;
 #define VM_MAX_DISKS 8
 #define VM_MAX_NODES 8
 
-/* NUMA nodes, LLCs in total, cores per LLC, threads per core; see DESIGN 4. */
+/*
+ * NUMA nodes, LLCs in total, cores per LLC, threads per core; see DESIGN 4.
+ * vCPUs are numbered, and the kernel numbers CPUs, thread first, then core,
+ * then LLC; LLCs fill packages and nodes in order.
+ */
 struct vm_topology {
 	unsigned int packages;	/* divides llcs; 0: one per node */
 	unsigned int nodes;	/* llcs is a multiple of it */
@@ -166,7 +170,7 @@ struct vm_disk_stats {
 	uint64_t unsupported;
 	uint64_t malformed;	/* chains refused before they were a request */
 	uint64_t poisoned;	/* ring found broken (C8, section 9 R) */
-	uint64_t resets;
+	uint64_t resets;	/* by the guest, and one by the end of vm_run() */
 	uint64_t throttle_events; /* stalls: a chain had to wait (C5) */
 	uint64_t throttled_ns;	/* time with a chain blocked on tokens, up to at_ns */
 	uint64_t queued_ns;	/* time with work queued or blocked, up to at_ns */
@@ -191,7 +195,8 @@ void vm_disk_hist_read(const struct vm *vm, unsigned int disk,
 
 struct vm_vcpu_stats {
 	uint64_t exits;
-	uint64_t exits_mmio, exits_io, exits_hlt, exits_intr, exits_other;
+	uint64_t exits_mmio, exits_io, exits_intr, exits_other;
+	uint64_t exits_hlt;	/* 0: KVM's own LAPIC halts vCPUs */
 	uint64_t run_ns;	/* host: the thread's time on a CPU */
 	uint64_t wait_ns;	/* host: time it waited for a CPU */
 };
