@@ -460,7 +460,7 @@ static void *change_rates(void *arg)
 static void *read_stats(void *arg)
 {
 	static struct ktstr_hist h;
-	const uint64_t start = clock_now_ns();
+	const uint64_t start = *(uint64_t *)arg;
 	struct vm_disk_stats st;
 
 	while (!atomic_load(&stop_threads)) {
@@ -500,6 +500,7 @@ static void *freeze(void *arg)
 START_TEST(rates_stats_and_freezes_while_it_serves_l6_l9)
 {
 	void *(*const mains[])(void *) = { change_rates, read_stats, freeze };
+	uint64_t start = clock_now_ns();
 	pthread_t threads[3];
 	unsigned int i, n = 3000;
 	uint32_t id, len;
@@ -507,7 +508,7 @@ START_TEST(rates_stats_and_freezes_while_it_serves_l6_l9)
 	activate();
 	for (i = 0; i < 3; i++)
 		ck_assert_int_eq(0, pthread_create(&threads[i], NULL, mains[i],
-						   NULL));
+						   &start));
 	for (i = 0; i < n; i++) {
 		if (i >= 16) {
 			ck_assert(wait_used(i - 15));
