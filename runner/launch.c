@@ -126,7 +126,8 @@ static char *vmlinux_h_dir(json_t *plan, struct launch_result *res)
 		     "scheduler: a source needs a kernel whose BTF is in its image");
 		return NULL;
 	}
-	if (asprintf(&sub, "include/%s", hash) < 0)
+	/* 1: the form of what vmlinux_h_write() writes */
+	if (asprintf(&sub, "include/1-%s", hash) < 0)
 		sub = NULL;
 	dir = sub ? path_cache_dir(sub) : NULL;
 	header = dir ? path_join(dir, "vmlinux.h") : NULL;
