@@ -57,6 +57,7 @@ vmm-tests += cpuid_test
 vmm-tests += acpi_test
 vmm-tests += boot_image_test
 vmm-tests += serial_test
+vmm-tests += devices_test
 vmm-tests += vm_loop_test
 
 vmm-libs := -lzstd -llzma -llz4 -lz

@@ -9,7 +9,6 @@
 #include "vmm/layout.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define KVM_PATH "/dev/kvm"
 
 static const struct {
 	int cap;
@@ -35,29 +34,39 @@ const char *kvm_host_missing_cap(int fd)
 	return NULL;
 }
 
-int kvm_host_open(int *fd, const struct errmsg *e)
+/* Several errors, two answers: the message keeps which it was. */
+static int open_failed(int err)
+{
+	switch (err) {
+	case -EACCES:
+	case -EPERM:
+		return -EACCES;
+	case -ENOENT:
+	case -ENXIO:
+		return -ENODEV;
+	default:
+		return err;
+	}
+}
+
+int kvm_host_open(const char *path, int *fd, const struct errmsg *e)
 {
 	const char *missing;
 	int kvm, version;
 
-	kvm = open(KVM_PATH, O_RDWR | O_CLOEXEC);
-	if (kvm < 0 && (errno == EACCES || errno == EPERM))
-		return errmsg_errno(e, -EACCES, "open " KVM_PATH);
-	if (kvm < 0 && (errno == ENOENT || errno == ENXIO || errno == ENODEV))
-		return errmsg_errno(e, -ENODEV, "open " KVM_PATH);
+	kvm = open(path, O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
-		return errmsg_errno(e, -errno, "open " KVM_PATH);
+		return open_failed(errmsg_errno(e, -errno, "open %s", path));
 	version = ioctl(kvm, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION) {
 		close(kvm);
-		return errmsg_set(e, -ENODEV,
-				  KVM_PATH " speaks version %d, not %d",
-				  version, KVM_API_VERSION);
+		return errmsg_set(e, -ENODEV, "%s speaks version %d, not %d",
+				  path, version, KVM_API_VERSION);
 	}
 	missing = kvm_host_missing_cap(kvm);
 	if (missing) {
 		close(kvm);
-		return errmsg_set(e, -ENODEV, KVM_PATH " lacks %s", missing);
+		return errmsg_set(e, -ENODEV, "%s lacks %s", path, missing);
 	}
 	*fd = kvm;
 	return 0;

@@ -6,14 +6,17 @@
 #include "vmm/cpuid.h"
 #include "vmm/errmsg.h"
 
+#define KVM_HOST_PATH "/dev/kvm"
+
 /**
- * kvm_host_open() - open /dev/kvm and check its version and capabilities
+ * kvm_host_open() - open KVM's device and check its version and capabilities
+ * @path: KVM_HOST_PATH, but in tests
  * @fd: owned by the caller
  *
  * Return: 0; -ENODEV there is none, or it lacks what we need; -EACCES no
  * permission; others from the host.
  */
-int kvm_host_open(int *fd, const struct errmsg *e);
+int kvm_host_open(const char *path, int *fd, const struct errmsg *e);
 
 /** kvm_host_missing_cap() - what every VM needs and @fd lacks, or NULL */
 const char *kvm_host_missing_cap(int fd);

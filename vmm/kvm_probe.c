@@ -132,7 +132,7 @@ static int probe_open(struct probe *p, const struct errmsg *e)
 {
 	int err;
 
-	err = kvm_host_open(&p->kvm_fd, e);
+	err = kvm_host_open(KVM_HOST_PATH, &p->kvm_fd, e);
 	if (err)
 		return err;
 	err = probe_memory(p, e);
@@ -311,7 +311,7 @@ static enum vm_kvm_state state_of(int err)
 	case -EACCES:
 		return VM_KVM_FORBIDDEN;
 	case -ENODEV:
-		return access("/dev/kvm", F_OK) ? VM_KVM_MISSING :
+		return access(KVM_HOST_PATH, F_OK) ? VM_KVM_MISSING :
 						  VM_KVM_UNFIT;
 	default:
 		return VM_KVM_UNFIT;

@@ -335,7 +335,7 @@ static int vm_init(struct vm *vm, const struct vm_config *cfg,
 	err = create_fds(vm);
 	if (err)
 		return errmsg_errno(e, err, "create the main loop");
-	err = kvm_host_open(&vm->kvm_fd, e);
+	err = kvm_host_open(KVM_HOST_PATH, &vm->kvm_fd, e);
 	if (err)
 		return err;
 	err = vm_memory_init(&vm->memory, cfg->memory_bytes, e);

@@ -6,6 +6,7 @@
 #include "vmm/vmm.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "vmm/kvm_host.h"
 #include "vmm/layout.h"
 #include "vmm/test_guest.h"
 #include "vmm/topology.h"
@@ -399,6 +401,68 @@ START_TEST(the_owner_watches_an_fd_on_the_main_loop)
 }
 END_TEST
 
+/* Counts the vCPU threads and checks their masks. */
+static void see_threads(void *ctx)
+{
+	struct guest_run *g = ctx;
+	char path[300], name[32];
+	struct dirent *d;
+	DIR *dir = opendir("/proc/self/task");
+	cpu_set_t set;
+
+	ck_assert_ptr_nonnull(dir);
+	while ((d = readdir(dir))) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm",
+			 d->d_name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fgets(name, sizeof(name), f) && !strncmp(name, "vcpu", 4)) {
+			ck_assert_int_eq(0, sched_getaffinity(atoi(d->d_name),
+							      sizeof(set),
+							      &set));
+			ck_assert(CPU_EQUAL(&set, g->vcpu_cpus));
+			g->ticks++;
+		}
+		fclose(f);
+	}
+	closedir(dir);
+}
+
+static void see_threads_then_stop(void *ctx)
+{
+	struct guest_run *g = ctx;
+	int i;
+
+	/* A thread names itself after it was started: a few looks. */
+	for (i = 0; i < 1000 && g->ticks < 3; i++) {
+		g->ticks = 0;
+		usleep(1000);
+		see_threads(g);
+	}
+	vm_stop(g->vm, 0);
+}
+
+START_TEST(vcpu_threads_stay_on_the_cpus_they_were_given)
+{
+	struct guest_run g = { CODE(spin), .started = see_threads_then_stop,
+			       .topology = { 0, 1, 3, 1, 1 } };
+	cpu_set_t all, one;
+	int cpu = 0;
+
+	ck_assert_int_eq(0, sched_getaffinity(0, sizeof(all), &all));
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	g.vcpu_cpus = &one;
+	guest_run(&g, VM_END_STOPPED);
+	ck_assert_uint_eq(3, g.ticks);
+}
+END_TEST
+
 static int by_value(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -490,6 +554,20 @@ START_TEST(a_bad_configuration_is_refused_in_words)
 }
 END_TEST
 
+START_TEST(a_device_that_is_no_kvm_is_refused_in_words)
+{
+	char why[256] = "";
+	const struct errmsg e = { why, sizeof(why) };
+	int fd = -1;
+
+	ck_assert_int_eq(-ENODEV, kvm_host_open("/nonexistent", &fd, &e));
+	ck_assert_str_eq("open /nonexistent: No such file or directory", why);
+	ck_assert_int_eq(-ENODEV, kvm_host_open("/dev/null", &fd, &e));
+	ck_assert_str_eq("/dev/null speaks version -1, not 12", why);
+	ck_assert_int_eq(-1, fd);
+}
+END_TEST
+
 START_TEST(the_probe_answers_in_words_and_in_time)
 {
 	uint64_t from = clock_now_ns();
@@ -529,6 +607,7 @@ int main(void)
 	tcase_add_test(t, reads_find_what_is_there_and_ones_where_nothing_is);
 	tcase_add_test(t, every_console_byte_before_the_end_is_delivered);
 	tcase_add_test(t, the_owner_watches_an_fd_on_the_main_loop);
+	tcase_add_test(t, vcpu_threads_stay_on_the_cpus_they_were_given);
 	tcase_add_loop_test(
 		t, all_cpus_start_with_the_apic_ids_of_the_topology, 0,
 		sizeof(started_topologies) / sizeof(started_topologies[0]));
@@ -536,6 +615,7 @@ int main(void)
 		       starting_and_stopping_many_cpus_leaves_nothing_behind);
 	tcase_add_loop_test(t, a_bad_configuration_is_refused_in_words, 0,
 			    sizeof(bad_configs) / sizeof(bad_configs[0]));
+	tcase_add_test(t, a_device_that_is_no_kvm_is_refused_in_words);
 	tcase_add_test(t, the_probe_answers_in_words_and_in_time);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
