@@ -26,6 +26,7 @@ vmm-objs += console_buf.o
 vmm-objs += devices.o
 vmm-objs += virtqueue.o
 vmm-objs += virtio_mmio.o
+vmm-objs += virtio_console.o
 
 # the disk
 vmm-objs += token_bucket.o
@@ -51,6 +52,7 @@ vmm-tests += token_bucket_test
 
 vmm-tests += virtqueue_test
 vmm-tests += virtio_mmio_test
+vmm-tests += virtio_console_test
 
 vmm-tests += topology_test
 vmm-tests += cpuid_test
