@@ -19,8 +19,23 @@
 		.max = (high),                                              \
 	}
 
+#define BLOCK_PARAM(value, high)                                            \
+	{                                                                   \
+		.key = "block", .plan_key = "block_bytes",                  \
+		.has_unit = true, .unit = UNIT_SIZE, .initial = (value),    \
+		.min = 512, .max = (high), .multiple_of = 512,              \
+	}
+
+#define COUNT_PARAM(name, value, low, high)                                 \
+	{                                                                   \
+		.key = name, .plan_key = name, .initial = (value),          \
+		.min = (low), .max = (high),                                \
+	}
+
 static const struct load_kind load_kinds[] = {
 	{ .name = "spin" },
+	{ .name = "yield" },
+	{ .name = "mixed" },
 	{
 		.name = "bursty",
 		.params = {
@@ -29,29 +44,47 @@ static const struct load_kind load_kinds[] = {
 		},
 	},
 	{
+		.name = "periodic",
+		.params = {
+			TIME_PARAM("period", 10 * MS, 1000, 10 * SEC),
+			TIME_PARAM("budget", 2 * MS, 0, 10 * SEC),
+		},
+	},
+	{ .name = "pipe", .workers_multiple_of = 2 },
+	{ .name = "futex_ping_pong", .workers_multiple_of = 2 },
+	{
 		.name = "io_rand_read",
 		.needs_disk = true,
 		.params = {
-			{ .key = "block", .plan_key = "block_bytes",
-			  .has_unit = true, .unit = UNIT_SIZE,
-			  .initial = 4 * KI, .min = 512, .max = 1024 * KI,
-			  .multiple_of = 512 },
-			{ .key = "depth", .plan_key = "depth", .initial = 1,
-			  .min = 1, .max = 1 },
+			BLOCK_PARAM(4 * KI, 1024 * KI),
+			COUNT_PARAM("depth", 1, 1, 1),
+		},
+	},
+	{
+		.name = "io_seq_write",
+		.needs_disk = true,
+		.writes = true,
+		.params = { BLOCK_PARAM(1024 * KI, 16 * 1024 * KI) },
+	},
+	{
+		.name = "io_sync_write",
+		.needs_disk = true,
+		.writes = true,
+		.params = {
+			BLOCK_PARAM(4 * KI, 1024 * KI),
+			COUNT_PARAM("writes", 16, 1, 4096),
 		},
 	},
 };
 
 /* Of the vocabulary, but the agent has no such worker yet. */
 static const char *const later_kinds[] = {
-	"yield", "mixed", "periodic", "pipe", "futex_ping_pong",
 	"futex_fan_out", "fan_out_compute", "schbench", "wake_chain",
 	"producer_consumer", "thundering_herd", "epoll_storm", "signal_storm",
 	"cache_pressure", "cache_yield", "cache_pipe", "sequence", "fork_exit",
 	"nice_sweep", "affinity_churn", "policy_churn", "cgroup_churn",
 	"page_fault_churn", "mutex_contention", "priority_inversion",
-	"rt_hog", "smt_pair", "numa_sweep", "io_seq_write", "io_sync_write",
-	"io_mixed", "io_convoy", "exec",
+	"rt_hog", "smt_pair", "numa_sweep", "io_mixed", "io_convoy", "exec",
 };
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -37,7 +37,7 @@ static const struct metric_def workload_metrics[] = {
 	{ "cpuset_violations", "cpuset_violations", METRIC_IN_NONE,
 	  METRIC_COUNT, 0, false },
 	{ "deadline_misses", "deadline_misses", METRIC_IN_NONE, METRIC_COUNT,
-	  0, true },
+	  0, false },
 	PERCENTILE_ROWS("io_latency", "io_latency_ns", METRIC_TIME),
 	{ "iops", "iops", METRIC_IN_IOPS, METRIC_DISK, 0, false },
 	{ "bps", "bps", METRIC_IN_BPS, METRIC_DISK, 0, false },

@@ -307,6 +307,21 @@ static void share_cgroup(struct scenario *s, struct diag *d, unsigned int i)
 	}
 }
 
+/* Whoever writes has a part of the disk to itself. */
+static void check_block(struct diag *d, const struct scn_workload *w,
+			const struct scn_disk *disk)
+{
+	uint64_t part = disk->size_bytes / (w->kind->writes ? w->workers : 1);
+	unsigned int i;
+
+	for (i = 0; i < LOAD_MAX_PARAMS && w->kind->params[i].key; i++)
+		if (!strcmp(w->kind->params[i].key, "block") &&
+		    w->params[i] > part)
+			diag_value(d, w->base.node,
+				   "disk \"%s\" is too small for the blocks of %s",
+				   disk->name, w->name ? w->name : "it");
+}
+
 static void check_load_disk(const struct scenario *s, struct diag *d,
 			    const struct scn_workload *w)
 {
@@ -336,6 +351,8 @@ static void check_load_disk(const struct scenario *s, struct diag *d,
 		diag_value(d, get(&w->base, "disk"),
 			   "%s writes, but disk \"%s\" is read-only",
 			   w->kind->name, w->disk);
+	else
+		check_block(d, w, disk);
 }
 
 static void check_kind(struct scenario *s, struct diag *d,
