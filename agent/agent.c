@@ -101,7 +101,7 @@ static void serve_port(struct agent *a, short revents)
 	while ((ret = port_next(&a->port, &f)) > 0)
 		take_frame(a, &f);
 	if (ret < 0)
-		log_err("agent: the host's messages are broken, reading no more");
+		log_err("agent: the host's messages are broken, not read on");
 }
 
 static void reap_children(struct agent *a)

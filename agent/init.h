@@ -22,7 +22,7 @@ int init_mounts(char *err_msg, size_t err_len);
  */
 int init_kernel_config(void);
 
-/** init_sysctls() - what reading the guest needs; logs what the kernel lacks. */
+/** init_sysctls() - what reading the guest needs; logs what is not there. */
 void init_sysctls(void);
 
 /**

@@ -29,6 +29,8 @@
 #include <unistd.h>
 
 #define PLAN_PATH "/ktstr/plan.json"
+#define CLOCKSOURCE_PATH \
+	"/sys/devices/system/clocksource/clocksource0/current_clocksource"
 #define PORT_WAIT_NS (10 * NSEC_PER_SEC)
 #define DISK_WAIT_NS (5 * NSEC_PER_SEC)
 #define WORKERS_WAIT_NS (30 * NSEC_PER_SEC)
@@ -115,7 +117,7 @@ static int stage_hello(struct agent *a)
 			  (json_int_t)floor_ns, "symbols",
 			  pack_symbols(&symbols), "kernel_code_phys", code_phys,
 			  "levels", symbols.levels, "clocksource",
-			  file_text("/sys/devices/system/clocksource/clocksource0/current_clocksource")));
+			  file_text(CLOCKSOURCE_PATH)));
 }
 
 static int stage_topology(struct agent *a)
@@ -319,8 +321,9 @@ static void detach_sched(struct agent *a)
 	       clock_now_ns() < end)
 		agent_pump(a, end);
 	if (!sched_is_disabled()) {
-		log_warn("sched: not detached after %" PRIu64 " ms, using SysRq-S",
-			 (uint64_t)((clock_now_ns() - start_ns) / NSEC_PER_MSEC));
+		log_warn("sched: not detached after %u ms, using SysRq-S",
+			 (unsigned int)((clock_now_ns() - start_ns) /
+					NSEC_PER_MSEC));
 		sysfile_write("/proc/sysrq-trigger", "S");
 		wait_disabled(a, DETACH_WAIT_NS);
 		a->sched.detach_ns = clock_now_ns() - start_ns;
@@ -343,7 +346,7 @@ static void finish(struct agent *a)
 		log_warn("agent: some workers can't be stopped");
 	workers_fini(&a->workers);
 	if (a->port.dropped)
-		log_warn("agent: %" PRIu64 " messages were dropped, the host did not read",
+		log_warn("agent: the host was slow, %" PRIu64 " messages dropped",
 			 a->port.dropped);
 	agent_forward_kmsg(a);
 	sched_read_state(state);

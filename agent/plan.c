@@ -373,7 +373,11 @@ static int parse_root(struct parse *ps, struct plan *p)
 int plan_parse(const char *text, size_t len, struct plan **plan, char *err_msg,
 	       size_t err_len)
 {
-	struct parse ps = { .err_msg = err_msg, .err_len = err_len, .what = "" };
+	struct parse ps = {
+		.err_msg = err_msg,
+		.err_len = err_len,
+		.what = "",
+	};
 	json_error_t jerr;
 	struct plan *p;
 	int err;

@@ -26,7 +26,7 @@ struct port {
 	struct frame_reader rx;
 	bool rx_broken;		/* the host's stream is; nothing more is read */
 	uint64_t dropped;	/* messages that found the queue full */
-	uint64_t retry_ns;	/* the host is away: leave it alone until then */
+	uint64_t retry_ns;	/* the host is away: not polled until then */
 };
 
 /**

@@ -166,15 +166,16 @@ static json_t *list_maps(struct loader *l)
 	bpf_object__for_each_map(map, l->obj) {
 		struct bpf_map_info info = { 0 };
 		uint32_t len = sizeof(info);
+		json_t *name;
 
 		if (bpf_map__fd(map) < 0 ||
 		    bpf_map_get_info_by_fd(bpf_map__fd(map), &info, &len))
 			continue;
-		json_array_append_new(list, json_pack("{s:I,s:o}", "id",
-						      (json_int_t)info.id,
-						      "name",
-						      json_text(info.name,
-								sizeof(info.name))));
+		name = json_text(info.name, sizeof(info.name));
+		json_array_append_new(list,
+				      json_pack("{s:I,s:o}", "id",
+						(json_int_t)info.id, "name",
+						name));
 	}
 	return list;
 }

@@ -21,7 +21,7 @@ struct sched_var {
 	const char *name;	/* borrowed from the object */
 	const struct btf *btf;	/* borrowed */
 	uint32_t type_id;
-	void *value;		/* borrowed: the initial value, or as refreshed */
+	void *value;		/* borrowed: initial, or as refreshed */
 	size_t bytes;
 };
 

@@ -263,8 +263,8 @@ static void compare_nesting(const struct topology *t, json_t *errors)
 	}
 }
 
-bool topology_compare(const struct topology *t, const struct plan_topology *want,
-		      json_t *errors)
+bool topology_compare(const struct topology *t,
+		      const struct plan_topology *want, json_t *errors)
 {
 	size_t before = json_array_size(errors);
 	unsigned int llc = want->cores_per_llc * want->threads_per_core;

@@ -62,8 +62,8 @@ void topology_count(const struct topology *t, struct topology_counts *c);
  *
  * Return: true if nothing was appended.
  */
-bool topology_compare(const struct topology *t, const struct plan_topology *want,
-		      json_t *errors);
+bool topology_compare(const struct topology *t,
+		      const struct plan_topology *want, json_t *errors);
 
 /** topology_report() - the TOPOLOGY message; new reference, takes @errors */
 json_t *topology_report(const struct topology *t, bool ok, json_t *errors);

@@ -34,11 +34,12 @@ $(O)/tools/mkvmlinuxh: $(mkvmlinuxh-objs)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ $(LIBBPF_LIBS)
 deps += $(O)/tools/mkvmlinuxh.d
 
-$(O)/guest-vmlinux: $(GUEST_KERNEL_DIR)/vmlinuz $(O)/tools/kunpack
+# The tools are relinked with any change of lib/: that makes no new types
+$(O)/guest-vmlinux: $(GUEST_KERNEL_DIR)/vmlinuz | $(O)/tools/kunpack
 	$(call say,UNPACK,$<)
 	$(Q)$(O)/tools/kunpack $< $@
 
-$(O)/include/vmlinux.h: $(VMLINUX) $(O)/tools/mkvmlinuxh
+$(O)/include/vmlinux.h: $(VMLINUX) $(O)/runner/vmlinux_h.o | $(O)/tools/mkvmlinuxh
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)$(O)/tools/mkvmlinuxh $< $@

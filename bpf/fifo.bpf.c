@@ -21,6 +21,8 @@ void SCX_OP(fifo_dispatch, s32 cpu, struct task_struct *prev)
 {
 	if (ktstr_move_to_local(FIFO_DSQ))
 		__sync_fetch_and_add(&nr_dispatched, 1);
+	else if (ktstr_is_kept(prev))
+		ktstr_set_slice(prev, slice_ns);
 }
 
 s32 SCX_OP_SLEEPABLE(fifo_init)

@@ -25,6 +25,9 @@
 const volatile u64 __SCX_DSQ_LOCAL;
 #undef SCX_DSQ_LOCAL
 #define SCX_DSQ_LOCAL __SCX_DSQ_LOCAL
+const volatile u64 __SCX_TASK_QUEUED;
+#undef SCX_TASK_QUEUED
+#define SCX_TASK_QUEUED __SCX_TASK_QUEUED
 
 /* A callback of struct sched_ext_ops, and one that may sleep. */
 #define SCX_OP(name, args...) \
@@ -76,6 +79,23 @@ static __always_inline void ktstr_set_vtime(struct task_struct *p, u64 vtime)
 		scx_bpf_task_set_dsq_vtime(p, vtime);
 	else
 		p->scx.dsq_vtime = vtime;
+}
+
+static __always_inline void ktstr_set_slice(struct task_struct *p, u64 slice)
+{
+	if (bpf_ksym_exists(scx_bpf_task_set_slice))
+		scx_bpf_task_set_slice(p, slice);
+	else
+		p->scx.slice = slice;
+}
+
+/*
+ * May @prev go on running after a dispatch that found nothing? The kernel
+ * then gives it a slice of its own default, unless it is given one here.
+ */
+static __always_inline bool ktstr_is_kept(const struct task_struct *prev)
+{
+	return prev && prev->scx.flags & SCX_TASK_QUEUED;
 }
 
 /* Is @a before @b, on a clock that wraps? */

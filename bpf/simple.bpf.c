@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Weighted virtual time on one shared queue: the good scheduler to begin with. */
+/* Weighted virtual time on one shared queue: a good scheduler to begin with. */
 #include "bpf/vtime.h"
 
 char _license[] SEC("license") = "GPL";
@@ -28,6 +28,8 @@ void SCX_OP(simple_dispatch, s32 cpu, struct task_struct *prev)
 {
 	if (ktstr_move_to_local(VTIME_DSQ))
 		vtime_count(VTIME_DISPATCH);
+	else
+		vtime_keep(prev);
 }
 
 void SCX_OP(simple_running, struct task_struct *p)

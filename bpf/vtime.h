@@ -75,7 +75,17 @@ static __always_inline void vtime_stopping(struct task_struct *p)
 	/* A task that yields has its slice zeroed, and so pays for it whole. */
 	u64 used = left < slice_ns ? slice_ns - left : 0;
 
-	ktstr_set_vtime(p, p->scx.dsq_vtime + used * VTIME_WEIGHT_BASE / weight);
+	used = used * VTIME_WEIGHT_BASE / weight;
+	ktstr_set_vtime(p, p->scx.dsq_vtime + used);
+}
+
+/* Nothing waits, so @prev goes on; it pays for the slice it has used. */
+static __always_inline void vtime_keep(struct task_struct *prev)
+{
+	if (!ktstr_is_kept(prev))
+		return;
+	vtime_stopping(prev);
+	ktstr_set_slice(prev, slice_ns);
 }
 
 #endif

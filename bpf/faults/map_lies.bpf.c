@@ -44,6 +44,8 @@ void SCX_OP(map_lies_dispatch, s32 cpu, struct task_struct *prev)
 {
 	if (ktstr_move_to_local(VTIME_DSQ))
 		count(VTIME_DISPATCH);
+	else
+		vtime_keep(prev);
 }
 
 void SCX_OP(map_lies_running, struct task_struct *p)

@@ -60,6 +60,8 @@ void SCX_OP(stall_dispatch, s32 cpu, struct task_struct *prev)
 {
 	if (ktstr_move_to_local(VTIME_DSQ))
 		vtime_count(VTIME_DISPATCH);
+	else
+		vtime_keep(prev);
 }
 
 void SCX_OP(stall_running, struct task_struct *p)
