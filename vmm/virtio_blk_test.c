@@ -215,6 +215,23 @@ START_TEST(placed_worker_and_a_name_of_20_bytes)
 }
 END_TEST
 
+/* S57: a vCPU's kick only adds to a counter, and never waits to do so */
+START_TEST(a_kick_never_blocks_s57)
+{
+	const uint64_t most = UINT64_MAX - 1;
+	int fd = ops->kick_fd(b, 0);
+
+	test_slot_submit(&slots[0], &r, IN, 0, 512);
+	ck_assert_int_eq(8, write(fd, &most, sizeof(most)));
+	ck_assert_int_eq(-1, write(fd, &most, sizeof(most)));
+	ck_assert_int_eq(EAGAIN, errno);
+	ck_assert_uint_eq(TEST_STATUS_NONE, *slots[0].status);
+	/* and as full as it is, it wakes the worker */
+	activate();
+	ck_assert(wait_used(1));
+}
+END_TEST
+
 /* What waited in the ring before DRIVER_OK needs no kick */
 START_TEST(activation_looks_at_the_ring)
 {
@@ -542,6 +559,7 @@ int main(void)
 	tcase_add_loop_test(tc, bad_configurations_are_refused, 0, 5);
 	tcase_add_test(tc, requests_are_served_s34_s36);
 	tcase_add_test(tc, placed_worker_and_a_name_of_20_bytes);
+	tcase_add_test(tc, a_kick_never_blocks_s57);
 	tcase_add_test(tc, activation_looks_at_the_ring);
 	tcase_add_test(tc, memory_wired_late_b4);
 	tcase_add_test(tc, a_bad_ring_is_refused_at_activation_r);
