@@ -266,18 +266,32 @@ static double granularity(const json_t *planned, const json_t *disk,
 	return (ops > 0 ? 1 / ops : 0) + (phase_ns > 0 ? burst_ns / phase_ns : 0);
 }
 
+static double disk_busy_ns(const json_t *disk)
+{
+	double queued_ns = real(disk, "queued_ns");
+	double throttled_ns = real(disk, "throttled_ns");
+
+	return queued_ns > throttled_ns ? queued_ns : throttled_ns;
+}
+
+bool disk_saturated(const json_t *disk, double duration_ns)
+{
+	double own_ns = real(disk, "duration_ns");
+
+	if (own_ns > 0)
+		duration_ns = own_ns;
+	return disk_busy_ns(disk) >= SATURATED_SHARE * duration_ns;
+}
+
 static void disk_of(const json_t *planned, const json_t *phase,
 		    const json_t *disk, struct finding *f)
 {
 	const json_t *ratio = json_path(disk, "delivered", "ratio", NULL);
 	double tolerance = real(planned, "tolerance_ratio");
 	double phase_ns = real(phase, "host_ns");
-	double busy_ns = real(disk, "queued_ns");
 	double is = json_number_value(ratio), slack;
-	bool saturated;
+	bool saturated = disk_saturated(disk, phase_ns);
 
-	if (busy_ns < real(disk, "throttled_ns"))
-		busy_ns = real(disk, "throttled_ns");
 	if (!json_is_number(ratio) || phase_ns <= 0) {
 		finding_set(f, VERDICT_INCONCLUSIVE, "it was not measured");
 		return;
@@ -286,7 +300,6 @@ static void disk_of(const json_t *planned, const json_t *phase,
 	slack = granularity(planned, disk, phase_ns);
 	if (slack < tolerance)
 		slack = tolerance;
-	saturated = busy_ns >= SATURATED_SHARE * phase_ns;
 
 	if (is > 1 + slack)
 		finding_set(f, VERDICT_INCONCLUSIVE,
@@ -299,7 +312,7 @@ static void disk_of(const json_t *planned, const json_t *phase,
 	else if (!saturated)
 		finding_set(f, VERDICT_PASS,
 			    "not saturated: work was queued for %.0f %% of the time",
-			    busy_ns / phase_ns * 100);
+			    disk_busy_ns(disk) / phase_ns * 100);
 	else
 		f->verdict = VERDICT_PASS;
 }

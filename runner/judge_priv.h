@@ -58,6 +58,15 @@ const char *json_text(const json_t *object, const char *key);
 /** phase_judged() - is it measured? */
 bool phase_judged(const json_t *phase);
 
+/**
+ * disk_saturated() - was work queued nearly all the time?
+ * @disk: of the facts
+ * @duration_ns: of the phase, where the disk does not say its own
+ *
+ * Only then does a low rate speak of the disk; else nobody asked for more.
+ */
+bool disk_saturated(const json_t *disk, double duration_ns);
+
 /** judge_automatic() - judge_auto.c: progress, gap, cpuset, disk, ... */
 void judge_automatic(struct court *c);
 

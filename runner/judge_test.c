@@ -41,7 +41,7 @@ static const char good_checks[] =
 	"   'wake_latency_ns': {'count': 2000, 'p50': 90000, 'p90': 1, 'p99': 9000000, 'p999': null, 'max': 1}," \
 	"   'workers_detail': [{'index': 0, 'pid': 72, 'state': 'running', 'iterations': 400, 'gap_max_ns': 20000000, 'error': 0}]}}," \
 	" 'disks': {'data': {'asked': {'iops': 100, 'bps': 0}, 'delivered': {'iops': 99.7, 'bps': 1, 'ratio': 0.997}," \
-	"   'reads': 399, 'writes': 0, 'flushes': 0, 'throttled_ns': 3900000000, 'queued_ns': 3950000000}," \
+	"   'reads': 399, 'writes': 0, 'flushes': 0, 'throttled_ns': 3900000000, 'queued_ns': 3950000000, 'duration_ns': 4000000000}," \
 	"  'free': {'asked': {'iops': 0, 'bps': 0}, 'delivered': {'iops': 7, 'bps': 1, 'ratio': null}}}," \
 	" 'sched': {'state': 'enabled', 'events': {'SCX_EV_X': 0}},"          \
 	" 'map_numbers': {'stats[0]': {'last': 900, 'delta': 812, 'rate': 203}}"
@@ -276,6 +276,10 @@ static const struct row {
 	{ "min", { { "workloads/web/iterations", "99" } }, VERDICT_FAIL, "web.iterations: 99 is less than 100" },
 	{ "min, met", { { "workloads/web/iterations", "100" } }, VERDICT_PASS, "" },
 	{ "below between", { { "disks/data/delivered/ratio", "0.9499" } }, VERDICT_FAIL, "disk.data.delivered_ratio: 0.9499 is not between 0.95 and 1.05" },
+	{ "below between for want of work", { { "disks/data/delivered/ratio", "0.5" }, { "disks/data/queued_ns", "3500000000" }, { "disks/data/throttled_ns", "1" } },
+	  VERDICT_INCONCLUSIVE, "disk.data.delivered_ratio: the load did not keep the disk busy: 0.5 of what was asked" },
+	{ "above between for want of work", { { "disks/data/delivered/ratio", "1.5" }, { "disks/data/queued_ns", "3500000000" }, { "disks/data/throttled_ns", "1" } },
+	  VERDICT_FAIL, "1.5 is not between" },
 	{ "above between", { { "disks/data/delivered/ratio", "1.0501" } }, VERDICT_FAIL, "is not between" },
 	{ "equals", { { P1 "sched/events/SCX_EV_X", "1" } }, VERDICT_FAIL, "sched.events.SCX_EV_X in phase main: 1 is not 0" },
 	{ "a state", { { "checks/checks/5/limit", "'bypass'" } }, VERDICT_FAIL, "sched.state in phase main: enabled is not bypass" },
