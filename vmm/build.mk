@@ -5,6 +5,7 @@
 vmm-objs += vm.o
 vmm-objs += vm_loop.o
 vmm-objs += vcpu.o
+vmm-objs += freeze.o
 vmm-objs += kvm_host.o
 vmm-objs += kvm_probe.o
 vmm-objs += probe_code.o
@@ -60,7 +61,10 @@ vmm-tests += acpi_test
 vmm-tests += boot_image_test
 vmm-tests += serial_test
 vmm-tests += devices_test
+vmm-tests += freeze_test
 vmm-tests += vm_loop_test
+vmm-tests += vmm_kvm_test
+vmm-tests += vmm_disk_kvm_test
 
 vmm-libs := -lzstd -llzma -llz4 -lz
 

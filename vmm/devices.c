@@ -2,6 +2,7 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -10,6 +11,8 @@
 #include <linux/kvm.h>
 
 #include "include/ktstr/wire.h"
+#include "lib/clock.h"
+#include "vmm/blk_gate.h"
 #include "vmm/layout.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -94,6 +97,7 @@ static int disks_add(struct devices *d, const struct guest_mem *mem,
 		err = virtio_add(d, &virtio_blk_dev_ops, d->disks[i], e);
 		if (err)
 			return err;
+		blk_gate_set_poke(virtio_blk_gate(d->disks[i]), d->parked_fd);
 		virtio_blk_set_irq(d->disks[i],
 				   virtio_mmio_irq(d->virtio[i + 1].mmio));
 	}
@@ -112,7 +116,8 @@ int devices_init(struct devices *d, int vm_fd, const struct guest_mem *mem,
 {
 	int err;
 
-	*d = (struct devices){ .vm_fd = vm_fd, .serial_irq_fd = -1 };
+	*d = (struct devices){ .vm_fd = vm_fd, .serial_irq_fd = -1,
+			       .parked_fd = -1 };
 	pthread_mutex_init(&d->serial_lock, NULL);
 	err = console_buf_init(&d->console_out);
 	if (err)
@@ -123,6 +128,9 @@ int devices_init(struct devices *d, int vm_fd, const struct guest_mem *mem,
 	err = irqfd_wire(vm_fd, d->serial_irq_fd, LAYOUT_GSI_COM1);
 	if (err)
 		return errmsg_errno(e, err, "KVM_IRQFD of the serial console");
+	d->parked_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->parked_fd < 0)
+		return errmsg_errno(e, -errno, "eventfd of the freeze");
 
 	err = virtio_console_new(mem, KTSTR_PORT_NAME, port_ops, ctx,
 				 &d->port);
@@ -133,6 +141,47 @@ int devices_init(struct devices *d, int vm_fd, const struct guest_mem *mem,
 		return err;
 	virtio_console_set_irq(d->port, virtio_mmio_irq(d->virtio[0].mmio));
 	return disks_add(d, mem, cfg, e);
+}
+
+static bool all_parked(const struct devices *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->nr_disks; i++)
+		if (!blk_gate_is_parked(virtio_blk_gate(d->disks[i])))
+			return false;
+	return true;
+}
+
+bool devices_freeze(struct devices *d, uint64_t until_ns)
+{
+	struct pollfd p = { .fd = d->parked_fd, .events = POLLIN };
+	unsigned int i;
+
+	for (i = 0; i < d->nr_disks; i++)
+		blk_gate_pause(virtio_blk_gate(d->disks[i]));
+	for (;;) {
+		uint64_t now = clock_now_ns();
+		struct timespec left;
+		eventfd_t n;
+
+		if (all_parked(d))
+			return true;
+		if (now >= until_ns)
+			return false;
+		/* Each worker pokes when it parks: look again after a poke. */
+		left = clock_to_timespec(until_ns - now);
+		if (ppoll(&p, 1, &left, NULL) > 0)
+			(void)eventfd_read(d->parked_fd, &n);
+	}
+}
+
+void devices_thaw(struct devices *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->nr_disks; i++)
+		blk_gate_resume(virtio_blk_gate(d->disks[i]));
 }
 
 void devices_stop(struct devices *d)
@@ -157,6 +206,8 @@ void devices_fini(struct devices *d)
 	}
 	if (d->serial_irq_fd >= 0)
 		close(d->serial_irq_fd);
+	if (d->parked_fd >= 0)
+		close(d->parked_fd);
 	console_buf_fini(&d->console_out);
 	pthread_mutex_destroy(&d->serial_lock);
 }

@@ -37,6 +37,7 @@ struct devices {
 	pthread_mutex_t serial_lock;	/* vCPU threads, for @serial */
 	struct serial serial;
 	int serial_irq_fd;		/* owned */
+	int parked_fd;			/* owned eventfd: a worker parked */
 	struct console_buf console_out;	/* serial's bytes for the main loop */
 	struct virtio_console *port;	/* owned, virtio device 0 */
 	struct virtio_blk *disks[VM_MAX_DISKS]; /* owned, 1.. */
@@ -60,6 +61,15 @@ int devices_init(struct devices *d, int vm_fd, const struct guest_mem *mem,
 		 const struct vm_config *cfg,
 		 const struct virtio_console_ops *port_ops, void *ctx,
 		 const struct errmsg *e);
+
+/**
+ * devices_freeze() - park the disk workers; no vCPU runs
+ * @until_ns: CLOCK_MONOTONIC
+ *
+ * Return: true; or false when @until_ns has passed, call devices_thaw() then.
+ */
+bool devices_freeze(struct devices *d, uint64_t until_ns);
+void devices_thaw(struct devices *d);
 
 /** devices_stop() - join the workers; counters stay. No vCPU runs. */
 void devices_stop(struct devices *d);

@@ -16,6 +16,7 @@ static void setup(void)
 {
 	memset(&d, 0, sizeof(d));
 	pthread_mutex_init(&d.serial_lock, NULL);
+	d.parked_fd = -1;
 	d.serial_irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ck_assert_int_ge(d.serial_irq_fd, 0);
 	ck_assert_int_eq(0, console_buf_init(&d.console_out));

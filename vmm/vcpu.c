@@ -329,6 +329,23 @@ static void thread_finish(struct vcpu *v)
 	atomic_store_explicit(&v->finished, true, memory_order_release);
 }
 
+/*
+ * Before another look at the flags. A full barrier: a flag that is set after
+ * that look is followed by immediate_exit and a signal of its own.
+ */
+static void rearm(struct vcpu *v)
+{
+	__atomic_exchange_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+}
+
+static void park(struct vcpu *v)
+{
+	freeze_park(v->freeze, &v->stop);
+	rearm(v);
+	/* So that its watchdogs forgive the gap; no kvm-clock, no matter. */
+	(void)ioctl(v->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 static bool run_once(struct vcpu *v)
 {
 	if (ioctl(v->fd, KVM_RUN, 0) == 0)
@@ -336,6 +353,7 @@ static bool run_once(struct vcpu *v)
 	if (errno == EINTR) {
 		count(&v->counters.exits);
 		count(&v->counters.intr);
+		rearm(v);
 		return true;
 	}
 	if (errno == EAGAIN) /* an AP got its INIT or SIPI */
@@ -353,9 +371,13 @@ static void *vcpu_main(void *arg)
 
 	thread_prepare(v);
 	/* Acquire: pairs with the release of vcpu_kick_out(). */
-	while (!atomic_load_explicit(&v->stop, memory_order_acquire))
-		if (!run_once(v))
+	while (!atomic_load_explicit(&v->stop, memory_order_acquire)) {
+		if (freeze_is_asked(v->freeze))
+			park(v);
+		else if (!run_once(v))
 			break;
+	}
+	freeze_leave(v->freeze);
 	thread_finish(v);
 	return NULL;
 }
@@ -379,24 +401,34 @@ int vcpu_start(struct vcpu *v)
 
 	/* The owner's signals are the owner's: none may land on a vCPU. */
 	sigfillset(&all);
+	freeze_join(v->freeze);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = -pthread_create(&v->thread, NULL, vcpu_main, v);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	v->started = !err;
+	if (err)
+		freeze_leave(v->freeze);
 	return err;
 }
 
-void vcpu_kick_out(struct vcpu *v)
+void vcpu_interrupt(struct vcpu *v)
 {
 	if (!v->started)
 		return;
 	/*
-	 * Flag, immediate_exit, signal, in this order: a thread that is before
-	 * KVM_RUN leaves it at once, one that is inside is interrupted.
+	 * The caller's flag, immediate_exit, signal, in this order: a thread
+	 * that is before KVM_RUN leaves it at once, one inside is interrupted.
 	 */
-	atomic_store_explicit(&v->stop, true, memory_order_release);
-	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_kill(v->thread, VCPU_SIGNAL);
+}
+
+void vcpu_kick_out(struct vcpu *v)
+{
+	/* Release: pairs with the acquire of vcpu_main(). */
+	atomic_store_explicit(&v->stop, true, memory_order_release);
+	freeze_wake(v->freeze);
+	vcpu_interrupt(v);
 }
 
 void vcpu_join(struct vcpu *v)

@@ -12,6 +12,7 @@
 #include "vmm/cpuid.h"
 #include "vmm/devices.h"
 #include "vmm/errmsg.h"
+#include "vmm/freeze.h"
 
 /* Interrupts KVM_RUN. Its handler does nothing; all other threads ignore it. */
 #define VCPU_SIGNAL SIGRTMIN
@@ -35,6 +36,7 @@ struct vcpu {
 	struct kvm_run *run;	/* owned mapping */
 	size_t run_bytes;
 	struct devices *devices; /* borrowed */
+	struct freeze *freeze;	/* borrowed */
 	const struct vcpu_ops *ops; /* borrowed */
 	void *ctx;
 	const cpu_set_t *cpus;	/* borrowed, NULL: anywhere */
@@ -73,6 +75,9 @@ int vcpu_signal_setup(void);
 
 /** vcpu_start() - start the thread. Return: 0 or -errno. */
 int vcpu_start(struct vcpu *v);
+
+/** vcpu_interrupt() - make the thread look at stop and freeze; any thread */
+void vcpu_interrupt(struct vcpu *v);
 
 /** vcpu_kick_out() - make the thread leave KVM_RUN and end; any thread */
 void vcpu_kick_out(struct vcpu *v);

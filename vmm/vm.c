@@ -18,6 +18,7 @@
 #include "vmm/acpi.h"
 #include "vmm/boot_params.h"
 #include "vmm/devices.h"
+#include "vmm/freeze.h"
 #include "vmm/kvm_host.h"
 #include "vmm/memory.h"
 #include "vmm/vcpu.h"
@@ -45,8 +46,11 @@ struct vm {
 	struct loop loop;
 	int deadline_fd;	/* owned timerfd */
 	bool has_run;
+	bool frozen;
+	uint64_t frozen_at_ns;	/* CLOCK_MONOTONIC */
 
 	/* shared */
+	struct freeze freeze;	/* main loop and vCPU threads */
 	int wake_fd;		/* owned eventfd: an end or a stop is there */
 	_Atomic uint64_t stop;	/* STOP_ASKED | reason */
 	pthread_mutex_t end_lock; /* for the two below */
@@ -278,6 +282,7 @@ static int create_vcpus(struct vm *vm, uint64_t entry_gpa,
 		struct vcpu *v = &vm->vcpus[vm->nr_vcpus++];
 
 		v->devices = &vm->devices;
+		v->freeze = &vm->freeze;
 		v->ops = &vm_vcpu_ops;
 		v->ctx = vm;
 		v->cpus = vm->has_vcpu_cpus ? &vm->vcpu_cpus : NULL;
@@ -383,6 +388,7 @@ int vm_new(const struct vm_config *cfg, const struct vm_ops *ops, void *ctx,
 	vm->deadline_fd = -1;
 	vm->loop.epoll_fd = -1;
 	pthread_mutex_init(&vm->end_lock, NULL);
+	freeze_init(&vm->freeze);
 	err = vm_init(vm, cfg, &e);
 	if (err) {
 		vm_free(vm);
@@ -415,6 +421,7 @@ void vm_free(struct vm *vm)
 	close_fd(vm->wake_fd);
 	close_fd(vm->deadline_fd);
 	vm_memory_fini(&vm->memory);
+	freeze_fini(&vm->freeze);
 	pthread_mutex_destroy(&vm->end_lock);
 	free(vm);
 }
@@ -490,6 +497,44 @@ int vm_run(struct vm *vm, struct vm_end *end)
 	drain_outputs(vm);
 	*end = vm->end;
 	return 0;
+}
+
+/* ------------------------------------------------------------ freeze ---- */
+
+static void thaw(struct vm *vm)
+{
+	devices_thaw(&vm->devices);
+	freeze_end(&vm->freeze);
+}
+
+int vm_freeze(struct vm *vm, uint64_t timeout_ns)
+{
+	uint64_t until_ns = clock_now_ns() + timeout_ns;
+	unsigned int i;
+
+	if (vm->frozen)
+		return -EBUSY;
+	/* vCPUs first: none is left to start or reset a worker then. */
+	freeze_ask(&vm->freeze);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_interrupt(&vm->vcpus[i]);
+	if (!freeze_wait(&vm->freeze, until_ns) ||
+	    !devices_freeze(&vm->devices, until_ns)) {
+		thaw(vm);
+		return -ETIMEDOUT;
+	}
+	vm->frozen = true;
+	vm->frozen_at_ns = clock_now_ns();
+	return 0;
+}
+
+uint64_t vm_thaw(struct vm *vm)
+{
+	if (!vm->frozen)
+		return 0;
+	vm->frozen = false;
+	thaw(vm);
+	return clock_now_ns() - vm->frozen_at_ns;
 }
 
 /* ---------------------------------------------------- for the owner ----- */

@@ -155,6 +155,26 @@ void vm_loop_del_fd(struct vm *vm, int fd);
 /** vm_guest_mem() - guest RAM, readable from any thread until vm_free(). */
 const struct guest_mem *vm_guest_mem(const struct vm *vm);
 
+/**
+ * vm_freeze() - park all vCPUs and disk workers; main loop's thread
+ * @timeout_ns: how long to wait for them
+ *
+ * From a callback of a running VM. Until vm_thaw() nothing but the owner
+ * changes guest memory, rings and disk counters. The guest's clocks go on; its
+ * watchdogs are told that it was paused. vm_stop() works while frozen.
+ *
+ * Return: 0; -EBUSY it is frozen; -ETIMEDOUT some thread did not park, and
+ * none is parked any more.
+ */
+int vm_freeze(struct vm *vm, uint64_t timeout_ns);
+
+/**
+ * vm_thaw() - let all go on
+ *
+ * Return: how long it was frozen, in ns of CLOCK_MONOTONIC; 0 if it was not.
+ */
+uint64_t vm_thaw(struct vm *vm);
+
 /** vm_disk_set_throttle() - new rates from now on, debt kept; any thread (L6) */
 void vm_disk_set_throttle(struct vm *vm, unsigned int disk,
 			  const struct vm_throttle *t);

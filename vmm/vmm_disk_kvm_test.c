@@ -274,6 +274,43 @@ START_TEST(the_owner_lifts_a_throttle_while_the_guest_waits)
 }
 END_TEST
 
+static void freeze_while_it_works(void *ctx)
+{
+	struct vm_disk_stats before, after;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		ck_assert_int_eq(0, vm_freeze(guest.vm, 5 * NSEC_PER_SEC));
+		vm_disk_stats_read(guest.vm, 0, &before);
+		usleep(2000);
+		vm_disk_stats_read(guest.vm, 0, &after);
+		ck_assert_uint_eq(before.reads, after.reads);
+		ck_assert_uint_eq(before.throttled_ns, after.throttled_ns);
+		ck_assert_uint_ge(vm_thaw(guest.vm), 2 * NSEC_PER_MSEC);
+		usleep(1000);
+	}
+}
+
+START_TEST(a_freeze_holds_the_disk_worker_and_loses_no_request)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .throttle.iops = 200 };
+	struct vm_disk_stats st;
+	int i;
+
+	start(&disk);
+	guest.started = freeze_while_it_works;
+	set_up_queue();
+	for (i = 0; i < 20; i++)
+		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
+	finish();
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(20, st.reads);
+	ck_assert_uint_eq(0, st.io_errors);
+	vm_free(guest.vm);
+}
+END_TEST
+
 /* The worker holds a stalled chain when the VM ends. */
 START_TEST(a_vm_ends_at_once_while_its_disk_is_throttled)
 {
@@ -312,6 +349,7 @@ int main(void)
 	tcase_add_test(t, what_a_guest_wrote_it_reads_back);
 	tcase_add_test(t, a_throttled_disk_is_no_faster_than_asked);
 	tcase_add_test(t, the_owner_lifts_a_throttle_while_the_guest_waits);
+	tcase_add_test(t, a_freeze_holds_the_disk_worker_and_loses_no_request);
 	tcase_add_test(t, a_vm_ends_at_once_while_its_disk_is_throttled);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

@@ -89,6 +89,13 @@ GUEST(triple_fault,
 GUEST(spin,
 "1:	jmp 1b\n");
 
+/* Counts in memory, as fast as it can. */
+#define COUNTER_GPA 0x9000
+GUEST(count,
+"	mov $0x9000, %edi\n"
+"1:	incq (%rdi)\n"
+"	jmp 1b\n");
+
 GUEST(halt,
 "	cli\n"
 "1:	hlt\n"
@@ -401,6 +408,115 @@ START_TEST(the_owner_watches_an_fd_on_the_main_loop)
 }
 END_TEST
 
+static uint64_t counter(const struct guest_run *g)
+{
+	uint64_t *p = guest_mem_hva(vm_guest_mem(g->vm), COUNTER_GPA, 8);
+
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+/* Waits for what must come, up to the test's time limit. */
+static void await_progress(const struct guest_run *g)
+{
+	uint64_t from = counter(g);
+
+	while (counter(g) == from)
+		usleep(100);
+}
+
+static void freeze_and_look(void *ctx)
+{
+	struct guest_run *g = ctx;
+	uint64_t before;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		await_progress(g);
+		ck_assert_int_eq(0, vm_freeze(g->vm, 5 * NSEC_PER_SEC));
+		before = counter(g);
+		ck_assert_int_eq(-EBUSY, vm_freeze(g->vm, 0));
+		usleep(1000);
+		ck_assert_uint_eq(before, counter(g));
+		ck_assert_uint_ge(vm_thaw(g->vm), 1000000);
+		ck_assert_uint_eq(0, vm_thaw(g->vm));
+	}
+	await_progress(g);
+	vm_stop(g->vm, 0);
+}
+
+START_TEST(a_frozen_guest_changes_nothing_and_goes_on_after)
+{
+	struct guest_run g = { CODE(count), .started = freeze_and_look };
+
+	guest_run(&g, VM_END_STOPPED);
+}
+END_TEST
+
+static void freeze_often(void *ctx)
+{
+	struct guest_run *g = ctx;
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		ck_assert_int_eq(0, vm_freeze(g->vm, 5 * NSEC_PER_SEC));
+		vm_thaw(g->vm);
+	}
+	vm_stop(g->vm, 0);
+}
+
+/* The other CPUs wait for a SIPI: those park and thaw as well. */
+START_TEST(back_to_back_freezes_of_many_vcpus_lose_nobody)
+{
+	struct guest_run g = { CODE(count), .started = freeze_often,
+			       .topology = { 0, 1, 4, 1, 1 } };
+
+	guest_run(&g, VM_END_STOPPED);
+}
+END_TEST
+
+static void freeze_then_stop(void *ctx)
+{
+	struct guest_run *g = ctx;
+
+	ck_assert_int_eq(0, vm_freeze(g->vm, 5 * NSEC_PER_SEC));
+	vm_stop(g->vm, 4);
+}
+
+START_TEST(a_frozen_vm_is_stopped)
+{
+	struct guest_run g = { .code = endless[_i].code,
+			       .code_end = endless[_i].code_end,
+			       .started = freeze_then_stop };
+
+	guest_run(&g, VM_END_STOPPED);
+	ck_assert_int_eq(4, g.end.reason);
+}
+END_TEST
+
+/* Mostly no time to park: given up or not, the guest runs on. */
+static void freeze_without_waiting(void *ctx)
+{
+	struct guest_run *g = ctx;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		int err = vm_freeze(g->vm, 0);
+
+		ck_assert(err == 0 || err == -ETIMEDOUT);
+		ck_assert_int_eq(err == 0, vm_thaw(g->vm) > 0);
+		await_progress(g);
+	}
+	vm_stop(g->vm, 0);
+}
+
+START_TEST(a_freeze_without_time_leaves_the_guest_running)
+{
+	struct guest_run g = { CODE(count), .started = freeze_without_waiting };
+
+	guest_run(&g, VM_END_STOPPED);
+}
+END_TEST
+
 /* Counts the vCPU threads and checks their masks. */
 static void see_threads(void *ctx)
 {
@@ -607,6 +723,11 @@ int main(void)
 	tcase_add_test(t, reads_find_what_is_there_and_ones_where_nothing_is);
 	tcase_add_test(t, every_console_byte_before_the_end_is_delivered);
 	tcase_add_test(t, the_owner_watches_an_fd_on_the_main_loop);
+	tcase_add_test(t, a_frozen_guest_changes_nothing_and_goes_on_after);
+	tcase_add_test(t, back_to_back_freezes_of_many_vcpus_lose_nobody);
+	tcase_add_loop_test(t, a_frozen_vm_is_stopped, 0,
+			    sizeof(endless) / sizeof(endless[0]));
+	tcase_add_test(t, a_freeze_without_time_leaves_the_guest_running);
 	tcase_add_test(t, vcpu_threads_stay_on_the_cpus_they_were_given);
 	tcase_add_loop_test(
 		t, all_cpus_start_with_the_apic_ids_of_the_topology, 0,
