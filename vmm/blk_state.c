@@ -7,6 +7,9 @@
 #include "lib/hist.h"
 #include "lib/log.h"
 
+/* Where a turn ends before it has served a queue size of chains. */
+#define BLK_TURN_NS 10000000ULL
+
 static uint64_t read_clock(struct blk_state *s)
 {
 	s->now_ns = s->sh->sys->now_ns(s->sh->sys_ctx);
@@ -245,20 +248,21 @@ static uint64_t serve(struct blk_state *s)
 }
 
 /*
- * Serve at most one queue size of chains. While the worker is at it, and while
- * it is blocked, the guest need not kick.
+ * Serve at most one queue size of chains, and no new one after BLK_TURN_NS:
+ * the largest request there can be takes a second. While the worker is at it,
+ * and while it is blocked, the guest need not kick.
  */
 struct blk_outcome blk_state_drain(void *state)
 {
 	struct blk_state *s = state;
+	uint64_t until_ns, wait_ns;
 	unsigned int turn;
-	uint64_t wait_ns;
 
 	if (!ready(s))
 		return BLK_DONE;
-	read_clock(s);
+	until_ns = read_clock(s) + BLK_TURN_NS;
 	vq_suppress_kicks(&s->vq);
-	for (turn = s->vq.size; turn; turn--) {
+	for (turn = s->vq.size; turn && s->now_ns < until_ns; turn--) {
 		switch (vq_peek(&s->vq, &s->chain)) {
 		case 0:
 			blk_span_end(&s->sh->stats.queued, s->now_ns);
@@ -341,6 +345,10 @@ static void died(void *state)
 	struct blk_state *s = state;
 	struct virtio_irq *irq;
 
+	/* Nobody serves from here on, so nothing waits to be served. */
+	read_clock(s);
+	end_stall(s);
+	blk_span_end(&s->sh->stats.queued, s->now_ns);
 	irq = atomic_load_explicit(&s->sh->irq, memory_order_acquire);
 	if (irq)
 		irq->needs_reset(irq);

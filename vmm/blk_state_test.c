@@ -272,6 +272,31 @@ START_TEST(a_refilling_guest_gets_one_queue_size_a_turn_b5)
 }
 END_TEST
 
+/* Each read takes 4 ms: a turn of 10 ms has time for three. */
+static ssize_t long_preadv(int fd, const struct iovec *iov, int nr, off_t off)
+{
+	d.sys.now_ns += 4000000;
+	return preadv(fd, iov, nr, off);
+}
+
+static const struct blk_image_io long_io = { .preadv = long_preadv };
+
+START_TEST(large_requests_make_short_turns_b5)
+{
+	unsigned int i;
+
+	d.s.image.io = &long_io;
+	for (i = 0; i < 4; i++)
+		submit(i, IN, 0, 512);
+	test_disk_step(&d, BLK_TOKEN_KICK);
+	ck_assert_uint_eq(3, test_disk_stats(&d).reads);
+	ck_assert(poked());
+	test_disk_step(&d, BLK_TOKEN_KICK);
+	ck_assert_uint_eq(4, test_disk_stats(&d).reads);
+	ck_assert(!poked());
+}
+END_TEST
+
 START_TEST(kicks_are_suppressed_while_blocked_b8)
 {
 	const bool event_idx = _i;
@@ -384,6 +409,25 @@ START_TEST(reset_lowers_the_gauge_once_c5_c9)
 	ck_assert(!test_disk_stats(&d).throttled_now);
 	ck_assert_uint_eq(1, test_disk_stats(&d).throttle_events);
 	ck_assert_uint_eq(2, test_disk_stats(&d).resets);
+}
+END_TEST
+
+/* A worker that ends by itself leaves nothing that seems to wait */
+START_TEST(a_dead_worker_lowers_the_gauge_c5_s30)
+{
+	struct vm_disk_stats st;
+
+	exhaust();
+	submit(1, IN, 0, 512);
+	test_disk_kick(&d);
+	d.sys.now_ns += 1000;
+	blk_state_client.died(&d.s);
+	ck_assert_uint_eq(1, d.irq.needs_reset);
+	st = test_disk_stats(&d);
+	ck_assert(!st.throttled_now);
+	d.sys.now_ns += 1000;
+	ck_assert_uint_eq(1000, test_disk_stats(&d).throttled_ns);
+	ck_assert_uint_eq(1000, test_disk_stats(&d).queued_ns);
 }
 END_TEST
 
@@ -726,6 +770,7 @@ static TCase *fast_case(void)
 	tcase_add_test(tc, memory_is_wired_late_s51_s52_b4);
 	tcase_add_test(tc, queue_not_ready_is_not_drained_c1);
 	tcase_add_test(tc, a_refilling_guest_gets_one_queue_size_a_turn_b5);
+	tcase_add_test(tc, large_requests_make_short_turns_b5);
 	tcase_add_loop_test(tc, the_ring_is_looked_at_until_empty_c7, 0, 2);
 	tcase_add_test(tc, status_then_used_entry_then_interrupt_c6);
 	tcase_add_test(tc, interrupts_are_suppressed_only_when_asked_c6);
@@ -750,6 +795,7 @@ static TCase *slow_case(void)
 	tcase_add_loop_test(tc, kicks_are_suppressed_while_blocked_b8, 0, 2);
 	tcase_add_test(tc, stall_is_counted_once_and_the_gauge_falls_c5);
 	tcase_add_test(tc, reset_lowers_the_gauge_once_c5_c9);
+	tcase_add_test(tc, a_dead_worker_lowers_the_gauge_c5_s30);
 	tcase_add_test(tc, reset_keeps_image_and_counters_c9_l6_l9);
 	tcase_add_test(tc, refusals_do_not_wait_for_tokens_c4);
 	tcase_add_test(tc, new_limits_take_effect_at_once_l6);
