@@ -36,7 +36,7 @@ check: setup
 	+@O=$(O) SAN=$(SAN) MAKE='$(MAKE) $(jobs)' tools/check
 
 # One part of it: check-static, check-unit, check-san, check-vm
-check-%: setup
+check-static check-unit check-san check-vm: check-%: setup
 	+@O=$(O) SAN=$(SAN) MAKE='$(MAKE) $(jobs)' tools/check $*
 
 clean:
