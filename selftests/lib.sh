@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# For the VM tests: each sources this, runs `ktstr`, and says "ok - WHAT" or
+# "not ok - WHAT" for everything it looked at. `done_testing` sets the exit
+# status: 0 all well, 1 something was not, 4 nothing could be run.
+
+set -u
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${KTSTR_BUILD:-$top/build}
+ktstr=$build/ktstr
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/ktstr-test-XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 129' HUP INT TERM
+bad=0
+seen=0
+
+# ok STATUS WHAT: one thing that was looked at
+ok() {
+	seen=$((seen + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+		bad=$((bad + 1))
+	fi
+}
+
+# is WHAT WANT GOT
+is() {
+	[ "$2" = "$3" ]
+	local same=$?
+	ok $same "$1"
+	[ $same -eq 0 ] || echo "  want '$2', got '$3'"
+}
+
+# like WHAT PATTERN TEXT: an extended regular expression
+like() {
+	printf '%s' "$3" | grep -Eq -- "$2"
+	local same=$?
+	ok $same "$1"
+	[ $same -eq 0 ] || echo "  want /$2/, got '$3'"
+}
+
+# holds WHAT JQ-EXPRESSION: of the last run's result.json
+holds() {
+	jq -e "$2" "$result" >/dev/null 2>&1
+	local same=$?
+	ok $same "$1"
+	[ $same -eq 0 ] || echo "  $2 does not hold in $result"
+}
+
+# run_ktstr ARGS: sets status, out (stdout), err (stderr), dir, result
+run_ktstr() {
+	seen_runs=$((${seen_runs:-0} + 1))
+	dir=$tmp/run-$seen_runs
+	result=$dir/result.json
+	"$ktstr" run --out "$dir" "$@" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	out=$(cat "$tmp/out")
+	err=$(cat "$tmp/err")
+	if [ $status -eq 4 ]; then
+		echo "skipped: $out $err"
+		exit 4
+	fi
+	# a fault of the emulating machine says nothing of what is tested
+	if [ $status -eq 6 ] && printf '%s%s' "$out" "$err" |
+	   grep -q 'fault of the emulating machine'; then
+		echo "machine fault: $out"
+		exit 77
+	fi
+	tail -n 5 "$tmp/err" | sed 's/^/# /'
+	sed 's/^/# /' "$tmp/out"
+}
+
+reason() { jq -r .reason "$result" 2>/dev/null; }
+
+done_testing() {
+	if [ $bad -ne 0 ]; then
+		echo "$bad of $seen did not hold"
+		keep=${KTSTR_KEEP:-}
+		[ -z "$keep" ] || { mkdir -p "$keep" && cp -r "$tmp" "$keep/"; }
+		exit 1
+	fi
+	[ $seen -gt 0 ] || { echo "nothing was looked at"; exit 1; }
+	exit 0
+}
