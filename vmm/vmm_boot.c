@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -19,6 +21,12 @@ struct options {
 	struct vm_disk_config disks[VM_MAX_DISKS];
 	bool probe;
 	bool stats;
+	unsigned int freeze_ms;	/* freeze this often, for half as long */
+};
+
+struct freezer {
+	uint64_t every_ms;
+	int timer_fd;
 };
 
 static struct vm *the_vm; /* for the signal handler */
@@ -45,10 +53,44 @@ static void port_open(void *ctx, bool open)
 	fprintf(stderr, "vmm_boot: port %s\n", open ? "open" : "closed");
 }
 
+/* Every freeze_ms, the frozen half in one go: the loop has nothing to do. */
+static void on_freeze_timer(void *ctx, uint32_t events)
+{
+	const struct freezer *f = ctx;
+	uint64_t n;
+
+	if (read(f->timer_fd, &n, sizeof(n)) < 0)
+		return;
+	if (vm_freeze(the_vm, NSEC_PER_SEC)) {
+		fputs("vmm_boot: freeze timed out\n", stderr);
+		return;
+	}
+	usleep(f->every_ms * 500);
+	vm_thaw(the_vm);
+}
+
+static void started(void *ctx)
+{
+	struct freezer *f = ctx;
+	struct itimerspec every = {
+		.it_interval = clock_to_timespec(f->every_ms * NSEC_PER_MSEC),
+		.it_value = clock_to_timespec(f->every_ms * NSEC_PER_MSEC),
+	};
+
+	if (!f->every_ms)
+		return;
+	f->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+				     TFD_CLOEXEC | TFD_NONBLOCK);
+	if (f->timer_fd < 0 || timerfd_settime(f->timer_fd, 0, &every, NULL) ||
+	    vm_loop_add_fd(the_vm, f->timer_fd, EPOLLIN, on_freeze_timer, f))
+		perror("vmm_boot: freeze timer");
+}
+
 static const struct vm_ops ops = {
 	.console = console,
 	.port = port,
 	.port_open = port_open,
+	.started = started,
 };
 
 static bool parse_topology(const char *s, struct vm_topology *t)
@@ -116,6 +158,7 @@ static void usage(void)
 	fputs("usage: vmm_boot --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
 	      "         [--cpus [Np]NnNlNcNt] [--mem SIZE] [--deadline MS]\n"
 	      "         [--disk name=N,size=S,iops=N,bps=N,ro] [--stats]\n"
+	      "         [--freeze MS]\n"
 	      "       vmm_boot --probe\n", stderr);
 }
 
@@ -131,6 +174,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "deadline", required_argument, NULL, 't' },
 		{ "stats", no_argument, NULL, 's' },
 		{ "probe", no_argument, NULL, 'p' },
+		{ "freeze", required_argument, NULL, 'f' },
 		{ 0 },
 	};
 	int c;
@@ -162,6 +206,9 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 't':
 			o->cfg.deadline_ns = strtoull(optarg, NULL, 0) *
 					     NSEC_PER_MSEC;
+			break;
+		case 'f':
+			o->freeze_ms = strtoul(optarg, NULL, 0);
 			break;
 		case 's':
 			o->stats = true;
@@ -211,12 +258,13 @@ static void print_stats(const struct vm *vm, const struct options *o)
 
 static int boot(const struct options *o)
 {
+	struct freezer freezer = { .every_ms = o->freeze_ms, .timer_fd = -1 };
 	uint64_t t0 = clock_now_ns(), t1;
 	struct vm_end end;
 	char why[256] = "";
 	int err;
 
-	err = vm_new(&o->cfg, &ops, NULL, &the_vm, why, sizeof(why));
+	err = vm_new(&o->cfg, &ops, &freezer, &the_vm, why, sizeof(why));
 	if (err) {
 		fprintf(stderr, "vmm_boot: %s (%s)\n", why, strerror(-err));
 		return 1;
