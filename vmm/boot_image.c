@@ -26,6 +26,8 @@ static int read_all(int fd, uint64_t off, void *buf, size_t len)
 {
 	char *p = buf;
 
+	if (off > FILE_MAX_BYTES)
+		return -ENOEXEC; /* an offset out of a header */
 	while (len) {
 		ssize_t n = pread(fd, p, len, off);
 
