@@ -36,34 +36,53 @@ void frame_reader_fini(struct frame_reader *r)
 	*r = (struct frame_reader){ 0 };
 }
 
-/* Drop the frame that the caller has seen. */
+/*
+ * Drop the frame that the caller has seen. Moves no bytes: a peer that sends
+ * many small frames at once would make us move the rest of them for each.
+ */
 static void discard_consumed(struct frame_reader *r)
 {
-	if (!r->consumed)
-		return;
-	memmove(r->buf, r->buf + r->consumed, r->len - r->consumed);
-	r->len -= r->consumed;
+	r->start += r->consumed;
 	r->consumed = 0;
+	if (r->start == r->len) {
+		r->start = 0;
+		r->len = 0;
+	}
+}
+
+static int reserve(struct frame_reader *r, size_t need)
+{
+	size_t cap = r->cap ? r->cap : 4096;
+	uint8_t *buf;
+
+	while (cap < need)
+		cap *= 2;
+	if (cap == r->cap)
+		return 0;
+	buf = realloc(r->buf, cap);
+	if (!buf)
+		return -ENOMEM;
+	r->buf = buf;
+	r->cap = cap;
+	return 0;
 }
 
 int frame_reader_feed(struct frame_reader *r, const void *data, size_t len)
 {
-	size_t need;
-
+	if (!len)
+		return 0;
 	discard_consumed(r);
-	need = r->len + len;
-	if (need > r->cap) {
-		size_t cap = r->cap ? r->cap : 4096;
-		uint8_t *buf;
-
-		while (cap < need)
-			cap *= 2;
-		buf = realloc(r->buf, cap);
-		if (!buf)
-			return -ENOMEM;
-		r->buf = buf;
-		r->cap = cap;
+	/* a whole frame waits already: nobody takes them, or it is none */
+	if (r->len - r->start >= sizeof(struct ktstr_frame_hdr) +
+				 KTSTR_FRAME_MAX)
+		return -EPROTO;
+	if (r->start) {
+		memmove(r->buf, r->buf + r->start, r->len - r->start);
+		r->len -= r->start;
+		r->start = 0;
 	}
+	if (reserve(r, r->len + len))
+		return -ENOMEM;
 	memcpy(r->buf + r->len, data, len);
 	r->len += len;
 	r->bytes += len;
@@ -85,28 +104,28 @@ static int check_hdr(const struct ktstr_frame_hdr *hdr, uint32_t next_seq)
 int frame_reader_next(struct frame_reader *r, struct frame *f)
 {
 	struct ktstr_frame_hdr hdr;
-	uint32_t crc;
-	size_t end;
+	const uint8_t *payload;
+	size_t have;
 
 	discard_consumed(r);
-	if (r->len < sizeof(hdr))
+	have = r->len - r->start;
+	if (have < sizeof(hdr))
 		return 0;
-	memcpy(&hdr, r->buf, sizeof(hdr));
+	memcpy(&hdr, r->buf + r->start, sizeof(hdr));
 	if (check_hdr(&hdr, r->next_seq))
 		return -EPROTO;
-	end = sizeof(hdr) + hdr.len;
-	if (r->len < end)
+	if (have - sizeof(hdr) < hdr.len)
 		return 0;
-	crc = hdr.len ? crc32(0, r->buf + sizeof(hdr), hdr.len) : 0;
-	if (crc != hdr.crc)
+	payload = r->buf + r->start + sizeof(hdr);
+	if (hdr.crc != (hdr.len ? crc32(0, payload, hdr.len) : 0))
 		return -EPROTO;
 	*f = (struct frame){
 		.type = hdr.type,
 		.seq = hdr.seq,
-		.payload = r->buf + sizeof(hdr),
+		.payload = payload,
 		.len = hdr.len,
 	};
-	r->consumed = end;
+	r->consumed = sizeof(hdr) + hdr.len;
 	r->next_seq++;
 	r->frames++;
 	return 1;
@@ -115,19 +134,15 @@ int frame_reader_next(struct frame_reader *r, struct frame *f)
 /* A frame handed out before is dropped first, so a hunt always moves on. */
 bool frame_reader_hunt(struct frame_reader *r, uint16_t type)
 {
-	size_t pos;
+	struct ktstr_frame_hdr hdr;
 
 	discard_consumed(r);
-	for (pos = 0; r->len - pos >= sizeof(struct ktstr_frame_hdr); pos++) {
-		struct ktstr_frame_hdr hdr;
-
-		memcpy(&hdr, r->buf + pos, sizeof(hdr));
+	for (; r->len - r->start >= sizeof(hdr); r->start++) {
+		memcpy(&hdr, r->buf + r->start, sizeof(hdr));
 		if (check_hdr(&hdr, hdr.seq) || hdr.type != type)
 			continue;
 		r->next_seq = hdr.seq;
-		break;
+		return true;
 	}
-	r->consumed = pos;
-	discard_consumed(r);
-	return r->len >= sizeof(struct ktstr_frame_hdr);
+	return false;
 }

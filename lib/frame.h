@@ -22,10 +22,13 @@
 int frame_hdr_fill(struct ktstr_frame_hdr *hdr, uint16_t type, uint32_t seq,
 		   const void *payload, size_t len);
 
-/* Takes a byte stream apart; memory is bounded by the largest frame. */
+/*
+ * Takes a byte stream apart. Holds no more than the largest frame and what was
+ * fed last; its work is linear in the bytes, whatever the peer sends.
+ */
 struct frame_reader {
-	uint8_t *buf;		/* owned */
-	size_t len, cap;
+	uint8_t *buf;		/* owned; bytes from start to len are live */
+	size_t start, len, cap;
 	size_t consumed;	/* bytes of the frame handed out last */
 	uint32_t next_seq;
 	uint64_t frames, bytes;
@@ -43,10 +46,14 @@ void frame_reader_fini(struct frame_reader *r);
 
 /**
  * frame_reader_feed() - append received bytes
+ * @r: reader
+ * @data: may be NULL when @len is 0
+ * @len: bytes
  *
  * Take out all frames with frame_reader_next() between two feeds.
  *
- * Return: 0, -ENOMEM.
+ * Return: 0; -ENOMEM; -EPROTO when the bytes of a largest frame wait already:
+ * the stream is broken, or nobody takes the frames out.
  */
 int frame_reader_feed(struct frame_reader *r, const void *data, size_t len);
 
