@@ -145,16 +145,23 @@ static void loop(void)
 	}
 }
 
-static void activate(void)
+static void activate_as_is(void)
 {
 	struct virtio_queue_setup setups[NR_QUEUES];
 	unsigned int q;
 
-	for (q = 0; q < NR_QUEUES; q++) {
-		test_ring_restart(&rings[q]);
+	for (q = 0; q < NR_QUEUES; q++)
 		setups[q] = test_ring_setup(&rings[q]);
-	}
 	ck_assert_int_eq(0, ops->activate(c, features, setups, NR_QUEUES));
+}
+
+static void activate(void)
+{
+	unsigned int q;
+
+	for (q = 0; q < NR_QUEUES; q++)
+		test_ring_restart(&rings[q]);
+	activate_as_is();
 }
 
 static uint64_t page(unsigned int q, unsigned int i)
@@ -989,6 +996,18 @@ START_TEST(a_bad_ring_is_refused_at_activation)
 }
 END_TEST
 
+START_TEST(a_kick_before_activation_is_not_lost)
+{
+	add_out(PORT0_OUT, "x", 1);
+	kick(PORT0_OUT);
+	loop();
+	ck_assert_uint_eq(0, test_ring_used_idx(&rings[PORT0_OUT]));
+	activate_as_is();
+	loop();
+	ck_assert_uint_eq(1, test_ring_used_idx(&rings[PORT0_OUT]));
+}
+END_TEST
+
 /* C1 */
 START_TEST(queues_that_are_not_ready_are_left_alone)
 {
@@ -1131,6 +1150,7 @@ int main(void)
 	tcase_add_test(tc, a_full_ring_is_taken_in_one_call);
 	tcase_add_test(tc, a_broken_ring_needs_a_reset);
 	tcase_add_test(tc, a_bad_ring_is_refused_at_activation);
+	tcase_add_test(tc, a_kick_before_activation_is_not_lost);
 	tcase_add_test(tc, queues_that_are_not_ready_are_left_alone);
 	tcase_add_test(tc, works_without_event_index);
 	tcase_add_test(tc, a_vcpu_resets_while_we_serve);
