@@ -14,7 +14,8 @@ monitor-objs := \
 	numbers.o \
 	page_walk.o \
 	sched.o \
-	scx.o
+	scx.o \
+	struct_ops.o
 $(eval $(call archive,monitor,$(monitor-objs)))
 
 # The hand-made guest is a test's, not the archive's.

@@ -14,7 +14,8 @@
 #define MAX_MEMBERS 65536	/* visited to find one field */
 
 enum kfield_kind {
-	K_WORD,		/* integer, enum, pointer: 1, 2, 4 or 8 bytes */
+	/* integer, enum, pointer of 1, 2, 4 or 8 bytes; or wrapped: atomic_t */
+	K_WORD,
 	K_BYTES,	/* anything with a size */
 	K_START,	/* only where it starts counts (flexible arrays) */
 };
@@ -37,8 +38,7 @@ static const struct kfield_spec {
 	[KF_RQ_SCX_LOCAL_DSQ_NR] = { K_WORD, { "rq.scx.local_dsq.nr" } },
 
 	[KF_SCX_OPS_NAME] = { K_BYTES, { "scx_sched.ops.name" } },
-	[KF_SCX_EXIT_KIND] = { K_WORD, { "scx_sched.exit_kind.counter",
-					 "scx_sched.exit_kind" } },
+	[KF_SCX_EXIT_KIND] = { K_WORD, { "scx_sched.exit_kind" } },
 	[KF_SCX_BYPASS_DEPTH] = { K_WORD, { "scx_sched.bypass_depth" } },
 	/* 6.16 had a per-CPU scx_event_stats of its own */
 	[KF_SCX_PCPU] = { K_WORD, { "scx_sched.pcpu",
@@ -75,6 +75,24 @@ static const struct kfield_spec {
 	[KF_NULLS_NEXT] = { K_WORD, { "hlist_nulls_node.next" } },
 	[KF_HTAB_ELEM_NODE] = { K_START, { "htab_elem.hash_node" } },
 	[KF_HTAB_ELEM_KEY] = { K_START, { "htab_elem.key" } },
+
+	[KF_STRUCT_OPS_MAP] = { K_START, { "bpf_struct_ops_map.map" } },
+	[KF_STRUCT_OPS_STATE] = { K_WORD, {
+		"bpf_struct_ops_map.kvalue.common.state",
+		"bpf_struct_ops_map.kvalue.state" } },
+	[KF_STRUCT_OPS_LINKS] = { K_WORD, { "bpf_struct_ops_map.links" } },
+	[KF_STRUCT_OPS_NR_LINKS] = { K_WORD, {
+		"bpf_struct_ops_map.funcs_cnt",
+		"bpf_struct_ops_map.links_cnt" } },
+	[KF_LINK_PROG] = { K_WORD, { "bpf_link.prog" } },
+	[KF_PROG_AUX] = { K_WORD, { "bpf_prog.aux" } },
+	[KF_PROG_STATS] = { K_WORD, { "bpf_prog.stats" } },
+	[KF_PROG_AUX_ID] = { K_WORD, { "bpf_prog_aux.id" } },
+	[KF_PROG_AUX_NAME] = { K_BYTES, { "bpf_prog_aux.name" } },
+	[KF_PROG_AUX_VERIFIED_INSNS] = { K_WORD, {
+		"bpf_prog_aux.verified_insns" } },
+	[KF_PROG_STATS_CNT] = { K_WORD, { "bpf_prog_stats.cnt" } },
+	[KF_PROG_STATS_NSECS] = { K_WORD, { "bpf_prog_stats.nsecs" } },
 
 	[KF_BTF_DATA] = { K_WORD, { "btf.data" } },
 	[KF_BTF_DATA_SIZE] = { K_WORD, { "btf.data_size" } },
@@ -170,6 +188,21 @@ static bool is_word(const struct btf_type *t, int64_t size)
 	return btf_is_int(t) || btf_is_any_enum(t) || btf_is_ptr(t);
 }
 
+/* What a struct of one member wraps: atomic_t, u64_stats_t and their like. */
+static const struct btf_type *unwrap(const struct btf *btf,
+				     const struct btf_type *t)
+{
+	unsigned int depth;
+
+	for (depth = 0; depth < MAX_ANON_DEPTH; depth++) {
+		if (!t || !btf_is_struct(t) || btf_vlen(t) != 1 ||
+		    btf_member_bit_offset(t, 0))
+			break;
+		t = btf_type_skip(btf, btf_members(t)->type, NULL);
+	}
+	return t;
+}
+
 static struct kfield find_field(const struct btf *btf,
 				const struct kfield_spec *spec)
 {
@@ -186,8 +219,11 @@ static struct kfield find_field(const struct btf *btf,
 		t = btf_type_skip(btf, type_id, &type_id);
 		if (!t)
 			continue;
-		size = spec->kind == K_START ? 0 : btf__resolve_size(btf, type_id);
-		if (size < 0 || size > UINT32_MAX ||
+		size = spec->kind == K_START ? 0 :
+					       btf__resolve_size(btf, type_id);
+		if (spec->kind == K_WORD)
+			t = unwrap(btf, t);
+		if (!t || size < 0 || size > UINT32_MAX ||
 		    (spec->kind == K_WORD && !is_word(t, size)))
 			continue;
 		f.present = true;

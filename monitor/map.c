@@ -5,6 +5,7 @@
 #include "monitor/htab.h"
 #include "monitor/idr.h"
 #include "monitor/monitor_priv.h"
+#include "monitor/struct_ops.h"
 
 #include <bpf/btf.h>
 #include <linux/bpf.h>
@@ -210,6 +211,7 @@ static const struct map_type {
 	[BPF_MAP_TYPE_HASH] = { MAP_HASH, htab_open },
 	[BPF_MAP_TYPE_LRU_HASH] = { MAP_HASH, htab_open },
 	[BPF_MAP_TYPE_PERCPU_HASH] = { MAP_PERCPU_HASH, htab_open },
+	[BPF_MAP_TYPE_STRUCT_OPS] = { MAP_STRUCT_OPS, struct_ops_open },
 	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = { MAP_PERCPU_HASH, htab_open },
 };
 
@@ -268,8 +270,8 @@ static int find_numbers(const struct monitor *mon, struct mon_map *m)
 	uint32_t i;
 	int err = 0;
 
-	if (map_is_hash(m))
-		return 0; /* keys come and go */
+	if (!map_is_array(m))
+		return 0; /* the keys of a hash come and go */
 	number_prefix(mon, m, prefix, sizeof(prefix));
 	if (m->max_entries == 1)
 		return numbers_add(&m->numbers, m->btf, m->btf_value,

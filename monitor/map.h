@@ -25,6 +25,7 @@ enum map_layout {
 	MAP_PERCPU_ARRAY,
 	MAP_HASH,
 	MAP_PERCPU_HASH,
+	MAP_STRUCT_OPS,	/* has programs, not entries */
 };
 
 /* What the kernel's struct bpf_map says, read once. */
@@ -86,6 +87,11 @@ static inline bool map_is_percpu(const struct mon_map *m)
 static inline bool map_is_hash(const struct mon_map *m)
 {
 	return m->layout == MAP_HASH || m->layout == MAP_PERCPU_HASH;
+}
+
+static inline bool map_is_array(const struct mon_map *m)
+{
+	return m->layout == MAP_ARRAY || m->layout == MAP_PERCPU_ARRAY;
 }
 
 /** map_nr_values() - per entry: 1, or one per possible CPU. */

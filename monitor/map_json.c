@@ -6,10 +6,12 @@
 #include "monitor/htab.h"
 #include "monitor/map.h"
 #include "monitor/monitor_priv.h"
+#include "monitor/struct_ops.h"
 
 #include <bpf/btf.h>
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,36 +275,62 @@ static json_t *not_readable(struct monitor *mon, const struct mon_map *m,
 			 "source", "host", "readable", 0, "why", why);
 }
 
+static json_t *struct_ops_map_json(struct monitor *mon,
+				   const struct mon_map *m)
+{
+	json_t *j = json_pack("{s:o*, s:s}", "type", map_type_name(mon, m),
+			      "source", "host");
+	int err = j ? struct_ops_json(mon, m, j) : -ENOMEM;
+
+	if (!err)
+		return j;
+	json_decref(j);
+	return err == -ENOMEM ? NULL :
+	       not_readable(mon, m, "its programs could not be followed");
+}
+
+static json_t *entries_map_json(struct map_reading *r, unsigned int max)
+{
+	const struct mon_map *m = r->m;
+	json_t *entries, *j;
+
+	if (!scratch_reserve(&r->mon->scratch, m->value_size))
+		return NULL;
+	entries = entries_json(r, max);
+	if (!entries)
+		return NULL;
+	j = json_pack("{s:o*, s:s, s:o*, s:o*, s:o}", "type",
+		      map_type_name(r->mon, m), "source", "host", "key",
+		      type_json(m, m->btf_key, m->key_size), "value",
+		      type_json(m, m->btf_value, m->value_size), "entries",
+		      entries);
+	if (j && (r->truncated || r->budget.exceeded))
+		json_object_set_new(j, "truncated", json_true());
+	if (j && r->disturbed)
+		json_object_set_new(j, "unstable", json_true());
+	return j;
+}
+
 json_t *map_json(struct monitor *mon, const struct mon_map *m,
 		 unsigned int max_entries, unsigned int *work)
 {
 	unsigned int may = *work < MAX_WORK_PER_MAP ? *work : MAX_WORK_PER_MAP;
 	struct map_reading r = { .mon = mon, .m = m, .budget.work = may };
-	json_t *entries, *j;
+	json_t *j;
 
 	if (m->layout == MAP_UNREADABLE)
 		return not_readable(mon, m, m->why);
-	if (!scratch_reserve(&mon->scratch, m->value_size))
-		return NULL;
 	if (map_check(mon, m))
 		return not_readable(mon, m, "the map is gone");
 
-	entries = entries_json(&r, max_entries);
+	if (m->layout == MAP_STRUCT_OPS)
+		j = struct_ops_map_json(mon, m);
+	else
+		j = entries_map_json(&r, max_entries);
 	*work -= may - r.budget.work;
-	if (!entries)
-		return NULL;
-	if (map_check(mon, m)) {
-		json_decref(entries);
+	if (j && map_check(mon, m)) {
+		json_decref(j);
 		return not_readable(mon, m, "the map went away meanwhile");
 	}
-	j = json_pack("{s:o*, s:s, s:o*, s:o*, s:o}", "type",
-		      map_type_name(mon, m), "source", "host", "key",
-		      type_json(m, m->btf_key, m->key_size), "value",
-		      type_json(m, m->btf_value, m->value_size), "entries",
-		      entries);
-	if (j && (r.truncated || r.budget.exceeded))
-		json_object_set_new(j, "truncated", json_true());
-	if (j && r.disturbed)
-		json_object_set_new(j, "unstable", json_true());
 	return j;
 }

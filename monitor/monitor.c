@@ -7,6 +7,7 @@
 #include "monitor/map_json.h"
 #include "monitor/monitor_priv.h"
 #include "monitor/sched.h"
+#include "monitor/struct_ops.h"
 
 #include <bpf/btf.h>
 
@@ -23,12 +24,9 @@ const char *const mon_symbol_names[MON_SYM_NR] = {
 	[MON_SYM_LINUX_BANNER] = "linux_banner",
 	[MON_SYM_INIT_TOP_PGT] = "init_top_pgt",
 	[MON_SYM_PHYS_BASE] = "phys_base",
-	[MON_SYM_PAGE_OFFSET_BASE] = "page_offset_base",
-	[MON_SYM_VMEMMAP_BASE] = "vmemmap_base",
 	[MON_SYM_PER_CPU_OFFSET] = "__per_cpu_offset",
 	[MON_SYM_RUNQUEUES] = "runqueues",
 	[MON_SYM_MAP_IDR] = "map_idr",
-	[MON_SYM_PROG_IDR] = "prog_idr",
 	[MON_SYM_SCX_ROOT] = "scx_root",
 	[MON_SYM_SCX_ENABLE_STATE_VAR] = "scx_enable_state_var",
 	[MON_SYM_INIT_TASK] = "init_task",
@@ -291,6 +289,24 @@ int mon_map_numbers(struct monitor *mon,
 		}
 	}
 	return 0;
+}
+
+int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
+		   unsigned int max)
+{
+	unsigned int nr = 0, i;
+
+	for (i = 0; i < mon->nr_maps; i++) {
+		const struct mon_map *m = mon->maps[i];
+		int got;
+
+		if (m->layout != MAP_STRUCT_OPS || map_check(mon, m))
+			continue;
+		got = struct_ops_progs(mon, m, progs + nr, max - nr);
+		if (got > 0 && !map_check(mon, m))
+			nr += got;
+	}
+	return nr;
 }
 
 int mon_read_array_value(struct monitor *mon, uint32_t map_id, void *buf,

@@ -27,12 +27,9 @@ enum mon_symbol {
 	MON_SYM_LINUX_BANNER,
 	MON_SYM_INIT_TOP_PGT,
 	MON_SYM_PHYS_BASE,
-	MON_SYM_PAGE_OFFSET_BASE,
-	MON_SYM_VMEMMAP_BASE,
 	MON_SYM_PER_CPU_OFFSET,
 	MON_SYM_RUNQUEUES,
 	MON_SYM_MAP_IDR,
-	MON_SYM_PROG_IDR,
 	MON_SYM_SCX_ROOT,
 	MON_SYM_SCX_ENABLE_STATE_VAR,
 	MON_SYM_INIT_TASK,
@@ -52,24 +49,31 @@ struct mon_guest_info {
 
 /**
  * mon_open() - start reading a guest
- * @mem: borrowed, outlives the monitor
+ * @mem: copied; the regions' memory is borrowed and outlives the monitor
  * @info: copied
  * @btf, @btf_len: the kernel's raw .BTF; copied
  * @mon: owned by the caller, for mon_close()
  * @err_msg: on failure one line
  *
- * Checks that linux_banner reads as a banner, so that a wrong root or
- * relocation is found here.
+ * Finds the kernel in guest memory by its linux_banner and page tables, and
+ * checks that CPU 0's idle task is init_task, so that a wrong address or the
+ * BTF of another kernel is found here. Needs linux_banner and init_top_pgt;
+ * without another symbol what depends on it is not available. Takes some
+ * 10 ms, mostly for the BTF.
  *
- * Return: 0; -EINVAL bad BTF or info; -ENOENT a symbol that nothing works
- * without; -EPROTO guest memory does not look like that kernel.
+ * Return: 0; -EINVAL bad BTF or number of CPUs; -ENOENT a symbol that nothing
+ * works without; -EPROTO guest memory does not look like that kernel; -ENOMEM.
  */
 int mon_open(const struct guest_mem *mem, const struct mon_guest_info *info,
 	     const void *btf, size_t btf_len, struct monitor **mon,
 	     char *err_msg, size_t err_len);
 void mon_close(struct monitor *mon);
 
-/** mon_read() - guest kernel virtual memory. Return: 0 or -EFAULT. */
+/**
+ * mon_read() - guest kernel virtual memory, live
+ *
+ * Aligned words of up to 8 bytes are never torn. Return: 0 or -EFAULT.
+ */
 int mon_read(struct monitor *mon, uint64_t kva, void *buf, size_t len);
 
 enum mon_scx_state {	/* the kernel's enum scx_enable_state, by BTF name */
@@ -104,8 +108,11 @@ struct mon_sched {
 /**
  * mon_read_sched() - take that look
  *
- * Return: 0; -EFAULT the run queues could not be read (torn or hostile). What
- * this kernel does not have is marked as said above, never 0.
+ * What this kernel does not have is marked as said above, never 0. About
+ * 10 us with 3 CPUs.
+ *
+ * Return: 0; -EFAULT the run queues could not be read (torn or hostile);
+ * -ENOTSUP the symbols were not told, or the BTF has no such run queue.
  */
 int mon_read_sched(struct monitor *mon, struct mon_sched *s);
 
@@ -113,43 +120,55 @@ int mon_read_sched(struct monitor *mon, struct mon_sched *s);
  * mon_find_map() - look a BPF map up by id in the kernel's map table
  * @name: the map's name (15 characters and a NUL), may be NULL
  *
- * Return: 0; -ENOENT no such map; -EFAULT.
+ * Return: 0; -ENOENT no such map; -EFAULT; -ENOTSUP without map_idr or layout.
  */
 int mon_find_map(struct monitor *mon, uint32_t id, uint64_t *map_kva,
 		 char name[16]);
 
 /**
- * mon_watch_map() - have mon_read_maps() read this map
+ * mon_watch_map() - have mon_read_maps() and mon_map_numbers() read this map
  *
  * Takes type, sizes and the BTF of key and value once; the BTF is parsed from
- * guest memory (bounded). A map whose kind can't be read is kept and shown as
- * such.
+ * guest memory (at most 8 MiB). A map whose kind can't be read is kept and
+ * shown as such; one that is watched already is not watched twice.
  *
- * Return: 0; -ENOENT; -EFAULT; -ENOSPC over 64 maps.
+ * Return: 0; -ENOENT; -EFAULT; -ENOTSUP; -ENOMEM; -ENOSPC over 64 maps.
  */
 int mon_watch_map(struct monitor *mon, uint32_t id);
 
 /**
  * mon_read_maps() - values of all watched maps, as in result.json's "maps"
  *
- * {NAME: {"type", "source": "host", "key": BTF type name, "value": ...,
+ * {NAME: {"type", "source": "host", "key": type, "value": type,
  * "entries": [{"key", "value"} or for per-CPU maps {"key", "values": [...]}]}}
- * Arrays and per-CPU arrays list at most @max_entries; "truncated" says so.
- * Values larger than 8 bytes must read equal twice, or have "unstable": true.
- * Kinds that can't be read have "readable": false and "why".
+ * NAME is the map's, or NAME#ID if taken. Read are arrays and hashes, plain,
+ * per-CPU (a value for each possible CPU) and LRU, of values up to 1 MiB.
+ * "truncated": true tells that there are more than @max_entries entries or
+ * more than a bounded number of values. An entry of more than 8 bytes must
+ * read equal twice, or has "unstable": true; "fault": true where memory could
+ * not be read (null in its place). A hash that changed while it was walked
+ * has "unstable": true itself: entries may be missing.
+ * A struct_ops map has "state" and "programs": [{"name", "id",
+ * "verified_insns", "run_count", "run_ns"}] (null: not available).
+ * What can't be read has "readable": false and "why".
  *
  * Return: new reference, or NULL out of memory.
  */
 json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries);
 
 /**
- * mon_map_numbers() - every numeric field of the watched maps, flat
+ * mon_map_numbers() - every numeric field of the watched arrays, flat
  *
  * Calls @fn with "MAP.FIELD" (nested fields joined by dots, array elements as
- * [i]) for global data and one-entry maps, "MAP[key].FIELD" for the others;
- * per-CPU values are summed. A value that is a bare number of an array map with
- * several entries is "MAP[key]". Signed and unsigned integers, booleans,
- * enums (value); no pointers, no char arrays. For map.* metrics and samples.
+ * [i]) for one-entry maps, "MAP[key].FIELD" for the others; per-CPU values are
+ * summed. A bare number is "MAP" or "MAP[key]". MAP is as in mon_read_maps(),
+ * but for global data it is the section: ".bss.FIELD", ".data.FIELD",
+ * ".rodata.FIELD"; a second map with that section is ".bss#ID.FIELD".
+ * Signed and unsigned integers, booleans, enums (value); no floats, pointers,
+ * char arrays. Names are printable ASCII and live as long as the monitor. Of a
+ * map with more than 4096 numbers the first are given. A field that can't be
+ * read is left out, as are the fields of a map that is gone. Hashes have none.
+ * @unstable: only for a number that is no aligned word.
  *
  * Return: 0, or the first non-zero value of @fn.
  */
@@ -157,11 +176,32 @@ int mon_map_numbers(struct monitor *mon,
 		    int (*fn)(void *ctx, const char *name, double value,
 			      bool unstable), void *ctx);
 
+/* A BPF program behind a callback of a watched struct_ops map. */
+struct mon_prog {
+	uint32_t id;
+	char name[16];			/* printable ASCII */
+	uint32_t verified_insns;	/* or MON_NO_VALUE */
+	uint64_t run_count, run_ns;	/* or UINT64_MAX; 0 unless the guest
+					 * has kernel.bpf_stats_enabled */
+};
+
+/**
+ * mon_read_progs() - the programs of all watched struct_ops maps
+ * @max: room in @progs
+ *
+ * Return: how many were written.
+ */
+int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
+		   unsigned int max);
+
 /**
  * mon_read_array_value() - raw bytes of entry 0 of an array map
  *
- * For the shared region. Return: 0; -EINVAL not an array map or too short;
- * -EFAULT.
+ * For the shared region, of any size. Copied live: aligned words are never
+ * torn, but no two of them belong together.
+ *
+ * Return: 0; -EINVAL not an array map or too short; -ENOENT no such map;
+ * -EFAULT; -ENOTSUP.
  */
 int mon_read_array_value(struct monitor *mon, uint32_t map_id, void *buf,
 			 size_t off, size_t len);
@@ -170,6 +210,7 @@ struct mon_stats {
 	uint64_t reads, read_bytes, faults, walks;
 };
 
+/** mon_stats_read() - what the monitor has done since it was opened. */
 void mon_stats_read(const struct monitor *mon, struct mon_stats *st);
 
 #endif

@@ -170,6 +170,7 @@ START_TEST(scheduler_and_events_are_read_by_name)
 	ti_event(ti, sched, 0, 0, 100);
 	ti_event(ti, sched, 1, 0, 11);
 	ti_event(ti, sched, 1, 2, -3);
+	ti_event(ti, sched, 0, 1, -9); /* a counter of 4 bytes */
 	ck_assert_int_eq(0, mon_read_sched(mon, &s));
 	ck_assert(s.have_scx);
 	ck_assert_int_eq(MON_SCX_ENABLED, s.state);
@@ -183,7 +184,7 @@ START_TEST(scheduler_and_events_are_read_by_name)
 		if (!strcmp(s.event_names[i], "SCX_EV_ONE"))
 			want = 111;
 		else if (!strcmp(s.event_names[i], "SCX_EV_TWO"))
-			want = 0;
+			want = -9;
 		else if (!strcmp(s.event_names[i], "SCX_EV_NEW"))
 			want = -3;
 		ck_assert_int_eq(want, s.events[i]);

@@ -87,9 +87,10 @@ static const struct {
 	{ "not present", 4, 1, 0xffffc90000001000, 0x5555000, -EFAULT, 0 },
 	{ "not present, large", 4, 2, 0xffffc90000001000, 0x200000 | PS,
 	  -EFAULT, 0 },
-	{ "512 GiB pages do not exist", 5, 4, 0xff11000000000000, P | PS,
+	/* Followed as a table it would lead back to the root and on */
+	{ "512 GiB pages do not exist", 5, 4, UINT64_MAX, RAM_GPA | P | PS,
 	  -EFAULT, 0 },
-	{ "large bit in the root", 4, 4, 0xffffc90000000000, P | PS, -EFAULT,
+	{ "large bit in the root", 4, 4, UINT64_MAX, RAM_GPA | P | PS, -EFAULT,
 	  0 },
 	{ "table outside RAM", 4, 2, 0xffffc90000000000, 0x123456000 | P,
 	  -EFAULT, 0 },

@@ -61,7 +61,7 @@ static const struct {
 	  false },
 	{ "sched_ext_ops", "u64 flags;char128 name;", false },
 	{ "scx_ops_union", "sched_ext_ops ops;", true },
-	{ "scx_event_stats", "s64 SCX_EV_ONE;s64 SCX_EV_TWO;s64 SCX_EV_NEW;",
+	{ "scx_event_stats", "s64 SCX_EV_ONE;int SCX_EV_TWO;s64 SCX_EV_NEW;",
 	  false },
 	{ "scx_sched_pcpu", "ptr sch;scx_event_stats event_stats;", false },
 	{ "scx_sched", "scx_ops_union -;atomic_t exit_kind;int bypass_depth;ptr pcpu;ptr event_stats_cpu;",
