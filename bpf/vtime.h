@@ -32,7 +32,7 @@ struct {
 u64 vtime_now;		/* of the task that has run furthest */
 u64 nr_enqueued;
 u64 nr_running;		/* times a task began to run */
-u64 nr_init_task;
+u64 nr_enabled;		/* tasks that were put under it */
 
 static __always_inline void vtime_count(u32 stat)
 {

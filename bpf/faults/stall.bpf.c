@@ -77,7 +77,7 @@ void SCX_OP(stall_stopping, struct task_struct *p, bool runnable)
 
 void SCX_OP(stall_enable, struct task_struct *p)
 {
-	__sync_fetch_and_add(&nr_init_task, 1);
+	__sync_fetch_and_add(&nr_enabled, 1);
 	ktstr_set_vtime(p, vtime_now);
 }
 
