@@ -32,7 +32,7 @@
  * controller's port that the monitor watches.
  */
 #define CMDLINE_BASE \
-	"console=ttyS0 quiet loglevel=4 panic=-1 reboot=k rdinit=/init " \
+	"console=ttyS0 quiet loglevel=3 panic=-1 reboot=k rdinit=/init " \
 	"psi=1 cgroup_no_v1=all random.trust_cpu=on 8250.nr_uarts=1"
 
 static json_t *plan_get(const struct session *s, const char *group,
