@@ -716,6 +716,39 @@ START_TEST(a_freeze_hands_out_nothing_s64_s68_s69_b10)
 }
 END_TEST
 
+/* S69: with room for a burst, which 5 s would fill ten times over */
+START_TEST(a_freeze_saves_up_no_burst_s69)
+{
+	unsigned int i;
+
+	teardown();
+	setup_with((struct vm_throttle){ .iops = 10, .burst_ns = 500000000 },
+		   TEST_FEATURES);
+	for (i = 0; i < 5; i++)
+		submit(i, IN, 0, 512);
+	test_disk_kick(&d);
+	d.sys.park = park_5_s;
+	blk_gate_arrive(&d.sh.worker.gate);
+	blk_gate_pause(&d.sh.worker.gate);
+	/* idle: nothing is saved but for the one that goes into debt */
+	test_disk_step(&d, BLK_TOKEN_PAUSE);
+	for (; i < 5 + 3; i++)
+		submit(i, IN, 0, 512);
+	blk_gate_pause(&d.sh.worker.gate);
+	test_disk_step(&d, BLK_TOKEN_PAUSE);
+	test_disk_step(&d, BLK_TOKEN_KICK);
+	ck_assert_uint_eq(6, test_disk_stats(&d).reads);
+	ck_assert(d.sh.worker.blocked);
+	ck_assert_uint_eq(d.sys.now_ns + 100000000, d.sys.armed_at_ns);
+	/* blocked: the same */
+	blk_gate_pause(&d.sh.worker.gate);
+	test_disk_step(&d, BLK_TOKEN_PAUSE);
+	ck_assert_uint_eq(d.sys.now_ns + 100000000, d.sys.armed_at_ns);
+	test_disk_fire(&d);
+	ck_assert_uint_eq(7, test_disk_stats(&d).reads);
+}
+END_TEST
+
 /* B10: a driver that was told not to kick is looked after, and told to */
 START_TEST(resume_re_arms_notifications_b10)
 {
@@ -801,6 +834,7 @@ static TCase *slow_case(void)
 	tcase_add_test(tc, new_limits_take_effect_at_once_l6);
 	tcase_add_test(tc, times_are_told_up_to_now_l9);
 	tcase_add_test(tc, a_freeze_hands_out_nothing_s64_s68_s69_b10);
+	tcase_add_test(tc, a_freeze_saves_up_no_burst_s69);
 	tcase_add_test(tc, failed_timer_lets_the_guest_kick_b3);
 	return tc;
 }

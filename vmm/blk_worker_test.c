@@ -22,6 +22,7 @@ struct client {
 	_Atomic unsigned int drains;
 	unsigned int plain_drains; /* no atomic: TSan sees who may look */
 	_Atomic unsigned int kicks, kick_reads;
+	bool blocked_at_drain;	/* the flag, as the last drain saw it */
 	unsigned int limits;	/* new_limits() is true this many times */
 	bool broken;
 	unsigned int late_nr, wake_on_kicks, freezes, thaws;
@@ -40,6 +41,7 @@ static struct blk_outcome client_drain(void *state)
 	unsigned int n = atomic_fetch_add(&c->drains, 1);
 
 	c->plain_drains++;
+	c->blocked_at_drain = w.blocked;
 	if (!c->nr_script)
 		return BLK_DONE;
 	return c->script[n < c->nr_script ? n : c->nr_script - 1];
@@ -555,6 +557,7 @@ START_TEST(timer_drains_whatever_its_read_says_s41_s42)
 					    w.timer_fd));
 	ck_assert_uint_eq(1, client.drains);
 	ck_assert_uint_eq(c->lines, lines);
+	ck_assert(!client.blocked_at_drain);
 	ck_assert(!w.blocked);
 }
 END_TEST
