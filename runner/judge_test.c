@@ -284,6 +284,8 @@ static const struct row {
 	{ "equals", { { P1 "sched/events/SCX_EV_X", "1" } }, VERDICT_FAIL, "sched.events.SCX_EV_X in phase main: 1 is not 0" },
 	{ "a state", { { "checks/checks/5/limit", "'bypass'" } }, VERDICT_FAIL, "sched.state in phase main: enabled is not bypass" },
 	{ "the map stands still", { { "map_numbers/stats[0]/delta", "0" } }, VERDICT_FAIL, "map.stats[0].delta: 0 is less than 1" },
+	{ "a global variable, dots and all", { { "checks/checks/3/metric", "'map..bss.nr.a.delta'" }, { "map_numbers/.bss.nr.a", "{'delta': 0}" } },
+	  VERDICT_FAIL, "map..bss.nr.a.delta: 0 is less than 1" },
 	{ "no such map", { { "map_numbers", "{}" } }, VERDICT_INCONCLUSIVE, "map.stats[0].delta: it was not measured" },
 	{ "map undefined", { { "map_numbers/stats[0]/delta", "null" } }, VERDICT_INCONCLUSIVE, "it is undefined" },
 	{ "no such event", { { P1 "sched/events", "{}" } }, VERDICT_INCONCLUSIVE, "sched.events.SCX_EV_X in phase main: it was not measured" },

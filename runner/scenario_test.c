@@ -19,6 +19,9 @@
 /* Four lines without a workload; what follows begins at line 5. */
 #define READ "schema = 1\nname = \"t\"\n[[workload]]\nname = \"r\"\n"
 
+#define PHASE(n) "[[phase]]\nname = \"p" n "\"\nduration = \"1s\"\n"
+#define FOUR_PHASES(n) PHASE(n "a") PHASE(n "b") PHASE(n "c") PHASE(n "d")
+
 static const struct bad {
 	const char *text;
 	const char *error;	/* the first one, with its place */
@@ -97,6 +100,10 @@ static const struct bad {
 	  "t.toml:7:8: error: name is longer than 20 characters", NULL },
 	{ LOAD DISK DISK, "t.toml:10:8: error: there is another disk \"data\"",
 	  "the first is at line 6" },
+	{ LOAD FOUR_PHASES("1") FOUR_PHASES("2") FOUR_PHASES("3")
+	  FOUR_PHASES("4") PHASE("5"),
+	  "t.toml:54:1: error: more than 16 [[phase]] are not supported",
+	  NULL },
 	{ LOAD DISK "throttle = { iops = \"5e2\" }\n",
 	  "t.toml:9:21: error: iops = \"5e2\" does not end in a unit of rate per second",
 	  "write 500 or \"500/s\"" },
@@ -164,6 +171,17 @@ static const struct bad {
 	  "t.toml:6:11: error: pipe needs a multiple of 2 workers", NULL },
 	{ READ "kind = \"pipe\"\n",
 	  "t.toml:3:1: error: pipe needs a multiple of 2 workers", NULL },
+	{ READ "kind = \"io_rand_read\"\ndisk = \"d\"\nparams = { block = 1000 }\n[[disk]]\nname = \"d\"\nsize = \"1M\"\n",
+	  "t.toml:7:20: error: block must be a multiple of 512", NULL },
+	{ LOAD "kindd = 1\nnmae = 2\n",
+	  "t.toml:6:1: error: unknown key \"kindd\" in [[workload]]",
+	  "did you mean \"kind\"?" },
+	{ LOAD "[vm]\nmeomry = \"1G\"\n",
+	  "t.toml:7:1: error: unknown key \"meomry\" in [vm]",
+	  "did you mean \"memory\"?" },
+	{ READ "kind = \"spni\"\n",
+	  "t.toml:5:8: error: unknown workload kind \"spni\"",
+	  "did you mean \"spin\"?" },
 	{ READ "kind = \"spin\"\nworkers = 0\n",
 	  "t.toml:6:11: error: workers must be between 1 and 512, not 0",
 	  NULL },
@@ -417,6 +435,10 @@ static const char whole[] =
 	"name = \"slower\"\n"
 	"duration = \"2s\"\n"
 	"do = [ { set_throttle = { disk = \"data\", bps = \"1MiB/s\" } } ]\n"
+	"[[phase]]\n"
+	"name = \"burst\"\n"
+	"duration = \"1s\"\n"
+	"do = [ { set_throttle = { disk = \"data\", burst = \"1ms\" } } ]\n"
 	"[telemetry]\n"
 	"interval = \"5ms\"\n"
 	"maps = [\"stats\", \"*.bss\"]\n"
@@ -541,6 +563,8 @@ START_TEST(a_step_keeps_what_it_does_not_name)
 	/* the second step stands on the first, not on the disk */
 	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 20000000}}]",
 		    json_object_get(json_array_get(phases, 2), "do"));
+	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 1000000}}]",
+		    json_object_get(json_array_get(phases, 3), "do"));
 	json_decref(plan);
 	scenario_free(s);
 }
@@ -692,7 +716,7 @@ static const struct {
 	  "--set vm.=1: error: the part before '=' is not a key", "*" },
 	{ "\"vm=1", NULL,
 	  "--set \"vm=1: error: the part before '=' is not a key", "*" },
-	{ "description=a\nname=b", NULL, "", NULL },
+	{ "description=\"a\"\nname=\"b\"", NULL, "", NULL },
 	{ NULL, "simpel",
 	  "--scheduler simpel: error: there is no builtin scheduler \"simpel\"",
 	  "did you mean \"simple\"?" },
@@ -716,7 +740,7 @@ START_TEST(an_error_of_an_option_names_the_option)
 	if (!*bad_sets[_i].error) {
 		/* a second line is text, not a second key */
 		ck_assert_int_eq(0, err);
-		ck_assert_str_eq("a\nname=b", s->description);
+		ck_assert_str_eq("\"a\"\nname=\"b\"", s->description);
 		scenario_free(s);
 		return;
 	}
