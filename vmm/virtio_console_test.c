@@ -40,7 +40,7 @@ static struct {
 	char opens[64]; /* 'o' and 'c' in order */
 	unsigned int nr_opens;
 	size_t len_at_close;
-	void (*in_data)(void);
+	void (*in_data)(void), (*in_open)(void);
 	unsigned int log_lines;
 } seen;
 
@@ -73,6 +73,8 @@ static void on_open(void *ctx, bool open)
 	if (seen.nr_opens < sizeof(seen.opens) - 1)
 		seen.opens[seen.nr_opens] = open ? 'o' : 'c';
 	seen.nr_opens++;
+	if (seen.in_open)
+		seen.in_open();
 }
 
 static const struct virtio_console_ops console_ops = {
@@ -484,9 +486,9 @@ START_TEST(no_more_than_1_mib_waits)
 	for (i = 0; i < sizeof(data); i++)
 		data[i] = pattern(i);
 	ck_assert_int_eq(-ENOBUFS, virtio_console_send(c, data, sizeof(data)));
-	ck_assert_int_eq(-ENOBUFS, virtio_console_send(c, data, SIZE_MAX));
 	ck_assert_int_eq(0, virtio_console_send(c, data, 0));
 	ck_assert_int_eq(0, virtio_console_send(c, data, 1000));
+	ck_assert_int_eq(-ENOBUFS, virtio_console_send(c, data, SIZE_MAX));
 	ck_assert_int_eq(-ENOBUFS,
 			 virtio_console_send(c, data + 1000,
 					     sizeof(data) - 1000));
@@ -574,11 +576,15 @@ static void answer(void)
 	ck_assert_int_eq(0, virtio_console_send(c, "pong", 4));
 }
 
-START_TEST(a_callback_may_send)
+START_TEST(callbacks_may_send)
 {
 	uint32_t id, len;
 
-	boot_and_open();
+	boot();
+	seen.in_open = answer;
+	send_control(1, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	ck_assert(test_ring_used(&rings[PORT_IN], &id, &len));
+	ck_assert_mem_eq("pong", test_mem_hva(&mem, page(PORT_IN, id)), 4);
 	seen.in_data = answer;
 	add_out(PORT_OUT, "ping", 4);
 	kick(PORT_OUT);
@@ -775,6 +781,17 @@ START_TEST(control_messages_wait_for_buffers)
 	loop();
 	expect_control(VIRTIO_CONSOLE_PORT_NAME, NAME);
 	expect_control(VIRTIO_CONSOLE_PORT_OPEN, "");
+	expect_clean();
+}
+END_TEST
+
+START_TEST(a_reset_forgets_control_messages_that_wait)
+{
+	activate();
+	send_control(0, VIRTIO_CONSOLE_DEVICE_READY, 1);
+	send_control(1, VIRTIO_CONSOLE_PORT_READY, 1);
+	ops->reset(c);
+	boot(); /* expects each message once */
 	expect_clean();
 }
 END_TEST
@@ -1133,7 +1150,7 @@ int main(void)
 	tcase_add_test(tc, what_was_written_before_a_close_comes_before_it);
 	tcase_add_test(tc, a_close_in_the_middle_of_things_comes_last);
 	tcase_add_test(tc, a_close_drops_what_waits);
-	tcase_add_test(tc, a_callback_may_send);
+	tcase_add_test(tc, callbacks_may_send);
 	tcase_add_test(tc, reset_closes_the_port_and_touches_nothing_after);
 	tcase_add_test(tc, a_reset_drops_what_waits_but_not_what_comes_after);
 	tcase_add_test(tc, a_reset_is_told_before_the_next_open);
@@ -1141,6 +1158,7 @@ int main(void)
 	tcase_add_test(tc, messages_before_device_ready_are_bad);
 	tcase_add_test(tc, tiny_buffers_are_given_back_and_counted);
 	tcase_add_test(tc, control_messages_wait_for_buffers);
+	tcase_add_test(tc, a_reset_forgets_control_messages_that_wait);
 	tcase_add_test(tc, malformed_chains_are_given_back);
 	tcase_add_test(tc, chains_over_1_mib_are_refused);
 	tcase_add_test(tc, bytes_for_a_closed_port_are_dropped);
