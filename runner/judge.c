@@ -72,6 +72,20 @@ static json_t *reason_json(char *reason)
 	return json_string(reason);
 }
 
+static void keep_worst(struct court *c, const struct finding *f)
+{
+	c->counts[f->verdict]++;
+	if (f->verdict <= c->worst)
+		return;
+	c->worst = f->verdict;
+	if (f->says_all)
+		snprintf(c->reason, sizeof(c->reason), "%s", f->reason);
+	else
+		snprintf(c->reason, sizeof(c->reason), "%s%s%s: %s", f->metric,
+			 f->phase ? " in phase " : "",
+			 f->phase ? f->phase : "", f->reason);
+}
+
 void court_find(struct court *c, struct finding *f)
 {
 	json_t *line = json_pack(
@@ -84,6 +98,7 @@ void court_find(struct court *c, struct finding *f)
 
 	if (!line || json_array_append_new(c->out, line))
 		c->no_memory = true;
+	keep_worst(c, f);
 }
 
 bool court_time_counts(const struct court *c, double limit_ns,
@@ -294,52 +309,25 @@ static void judge_check(struct court *c, const json_t *check)
 
 /* all together */
 
-static enum verdict verdict_of(const json_t *check)
+static void sum_up(const struct court *c, struct judgement *j)
 {
-	const char *name = json_text(check, "verdict");
-	unsigned int v;
-
-	for (v = VERDICT_SKIP; v < VERDICT_ERROR; v++)
-		if (name && !strcmp(name, verdict_names[v]))
-			break;
-	return v;
-}
-
-/* The worst verdict, and the first check that has it says why. */
-static void sum_up(struct court *c, struct judgement *j)
-{
-	const json_t *check, *worst = NULL;
-	const char *metric, *phase;
-	unsigned int counts[VERDICT_ERROR + 1] = { 0 };
+	unsigned int more = c->counts[c->worst] - 1;
 	int used;
-	size_t i;
 
-	j->verdict = VERDICT_SKIP;
-	json_array_foreach(c->out, i, check) {
-		enum verdict v = verdict_of(check);
-
-		counts[v]++;
-		if (v > j->verdict || !worst) {
-			j->verdict = v;
-			worst = check;
-		}
-	}
-	if (j->verdict <= VERDICT_PASS) {
+	j->verdict = c->worst;
+	if (c->worst <= VERDICT_PASS)
 		used = snprintf(j->reason, sizeof(j->reason), "%u checks held",
-				counts[VERDICT_PASS]);
-		if (counts[VERDICT_SKIP])
-			snprintf(j->reason + used, sizeof(j->reason) - used,
-				 ", %u skipped", counts[VERDICT_SKIP]);
+				c->counts[VERDICT_PASS]);
+	else
+		used = snprintf(j->reason, sizeof(j->reason), "%s", c->reason);
+	if (used >= (int)sizeof(j->reason))
 		return;
-	}
-	metric = json_text(worst, "metric");
-	phase = json_text(worst, "phase");
-	used = snprintf(j->reason, sizeof(j->reason), "%s%s%s: %s", metric,
-			phase ? " in phase " : "", phase ? phase : "",
-			json_text(worst, "reason"));
-	if (counts[j->verdict] > 1 && used < (int)sizeof(j->reason))
+	if (c->worst <= VERDICT_PASS && c->counts[VERDICT_SKIP])
 		snprintf(j->reason + used, sizeof(j->reason) - used,
-			 " (and %u more)", counts[j->verdict] - 1);
+			 ", %u skipped", c->counts[VERDICT_SKIP]);
+	else if (c->worst > VERDICT_PASS && more)
+		snprintf(j->reason + used, sizeof(j->reason) - used,
+			 " (and %u more)", more);
 }
 
 static void open_court(struct court *c, const json_t *plan,

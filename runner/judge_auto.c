@@ -70,15 +70,16 @@ static void each_workload(struct court *c, workload_judge judge_one)
 
 /* progress */
 
-static void progress_of(struct court *c, const json_t *workers,
+static void progress_of(const char *name, const json_t *workers,
 			const json_t *phase, struct finding *f)
 {
-	const char *name = json_text(phase, "name");
+	const char *in = json_text(phase, "name");
 	json_int_t least = -1, iterations, index;
 	const json_t *worker;
 	unsigned int stuck = 0;
 	size_t i;
 
+	f->says_all = true;
 	json_array_foreach(workers, i, worker) {
 		const char *state = json_text(worker, "state");
 
@@ -88,15 +89,15 @@ static void progress_of(struct court *c, const json_t *workers,
 			const char *what = json_text(worker, "what");
 
 			finding_set(f, VERDICT_ERROR,
-				    "worker %lld failed: %s: %s",
+				    "%s: worker %lld failed: %s: %s", name,
 				    (long long)index, what ? what : "?",
 				    strerror(-(int)number(worker, "error")));
 			return;
 		}
 		if (!json_is_integer(json_object_get(worker, "iterations"))) {
 			finding_set(f, VERDICT_INCONCLUSIVE,
-				    "worker %lld was not measured",
-				    (long long)index);
+				    "%s: worker %lld was not measured in phase %s",
+				    name, (long long)index, in);
 			return;
 		}
 		if (least < 0 || iterations < least)
@@ -105,8 +106,8 @@ static void progress_of(struct court *c, const json_t *workers,
 			continue;
 		if (!stuck++)
 			finding_set(f, VERDICT_FAIL,
-				    "worker %lld made no progress in phase %s",
-				    (long long)index, name);
+				    "%s: worker %lld made no progress in phase %s",
+				    name, (long long)index, in);
 	}
 	f->value = json_integer(least);
 	if (!stuck) {
@@ -139,7 +140,7 @@ static void judge_progress(struct court *c, const char *name,
 	else if (!json_array_size(workers))
 		finding_set(&f, VERDICT_INCONCLUSIVE, "it was not measured");
 	else if (phase_complete(phase, &f))
-		progress_of(c, workers, phase, &f);
+		progress_of(name, workers, phase, &f);
 	court_find(c, &f);
 }
 
@@ -161,8 +162,9 @@ static json_int_t longest_worker(const json_t *workload)
 	return index;
 }
 
-static void gap_of(struct court *c, const json_t *workload, double gap_ns,
-		   double limit_ns, struct finding *f)
+static void gap_of(const struct court *c, const char *name,
+		   const json_t *workload, double gap_ns, double limit_ns,
+		   struct finding *f)
 {
 	char is[UNIT_TEXT_LEN], limit[UNIT_TEXT_LEN];
 	long long worker = longest_worker(workload);
@@ -170,16 +172,17 @@ static void gap_of(struct court *c, const json_t *workload, double gap_ns,
 	f->value = json_integer((json_int_t)gap_ns);
 	if (!court_time_counts(c, limit_ns, f))
 		return;
+	f->says_all = true;
 	unit_format_short(UNIT_TIME, gap_ns, is);
 	if (gap_ns > limit_ns)
 		finding_set(f, VERDICT_FAIL,
-			    "worker %lld made no progress for %s, more than %s",
-			    worker, is,
+			    "%s: worker %lld made no progress for %s in phase %s, more than %s",
+			    name, worker, is, f->phase,
 			    unit_format_short(UNIT_TIME, limit_ns, limit));
 	else if (gap_ns > GAP_WARN_NS)
 		finding_set(f, VERDICT_PASS,
-			    "warning: worker %lld made no progress for %s",
-			    worker, is);
+			    "warning: %s: worker %lld made no progress for %s",
+			    name, worker, is);
 	else
 		f->verdict = VERDICT_PASS;
 }
@@ -206,7 +209,8 @@ static void judge_gap(struct court *c, const char *name, const json_t *phase,
 	else if (!json_is_number(gap))
 		finding_set(&f, VERDICT_INCONCLUSIVE, "it was not measured");
 	else if (phase_complete(phase, &f))
-		gap_of(c, workload, json_number_value(gap), limit_ns, &f);
+		gap_of(c, name, workload, json_number_value(gap), limit_ns,
+		       &f);
 	court_find(c, &f);
 }
 

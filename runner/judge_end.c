@@ -188,6 +188,7 @@ void judge_end(struct court *c)
 		.value = json_string(json_text(end, "kind") ?
 				     kind->name : "unknown"),
 		.automatic = "end",
+		.says_all = true,
 	};
 
 	c->attached = is_attached(c);

@@ -19,6 +19,11 @@ struct court {
 	double floor_ns;	/* 10 x this is the least limit; < 0: unknown */
 	json_t *out;		/* borrowed; the checks so far */
 	bool no_memory;
+
+	/* of the checks so far: the worst, and what the first such one says */
+	enum verdict worst;
+	char reason[JUDGE_REASON_LEN];
+	unsigned int counts[VERDICT_ERROR + 1];
 };
 
 /* One line of checks[]. Absent members are null. */
@@ -31,6 +36,7 @@ struct finding {
 	const char *automatic;	/* name of an automatic check, else NULL */
 	enum verdict verdict;
 	char reason[JUDGE_REASON_LEN];
+	bool says_all;		/* reason names its object and phase itself */
 };
 
 /** court_find() - append @f to the checks */
