@@ -265,7 +265,7 @@ struct blk_outcome blk_state_drain(void *state)
 	for (turn = s->vq.size; turn && s->now_ns < until_ns; turn--) {
 		switch (vq_peek(&s->vq, &s->chain)) {
 		case 0:
-			blk_span_end(&s->sh->stats.queued, s->now_ns);
+			blk_span_end(&s->sh->stats.queued, read_clock(s));
 			if (!vq_enable_kicks(&s->vq))
 				return BLK_DONE;
 			break;

@@ -346,7 +346,7 @@ static ssize_t late_preadv(int fd, const struct iovec *iov, int nr, off_t off)
 
 static const struct blk_image_io late_io = { .preadv = late_preadv };
 
-/* Between the last look and the wish for a kick: needs the re-check itself. */
+/* Before the last look, when the used entry is there already */
 static void late_submit(void *ctx)
 {
 	if (late_requests) {
@@ -355,19 +355,49 @@ static void late_submit(void *ctx)
 	}
 }
 
+/*
+ * After the last look, before the wish for a kick: needs the re-check itself.
+ * The first request done, the clock is read for its service time, and then for
+ * the end of the queued time, when the ring was found empty.
+ */
+static void very_late_submit(void)
+{
+	static unsigned int looks;
+
+	if (d.s.vq.next_used == 1 && ++looks == 2) {
+		submit(1, IN, 0, 512);
+		test_ring_must_kick(&d.r, false);
+	}
+}
+
 START_TEST(the_ring_is_looked_at_until_empty_c7)
 {
 	late_requests = 1;
 	if (_i == 0)
 		d.s.image.io = &late_io;
-	else
+	else if (_i == 1)
 		d.irq.hook = late_submit;
+	else
+		d.sys.clock_hook = very_late_submit;
 	submit(0, IN, 0, 512);
 	test_disk_kick(&d);
 	test_disk_expect(&d, &d.slots[0], OK, 513);
 	test_disk_expect(&d, &d.slots[1], OK, 513);
 	submit(2, IN, 0, 512);
 	ck_assert(test_ring_must_kick(&d.r, false));
+}
+END_TEST
+
+/* B8: the wish for a kick is taken back when the re-check leads to a stall */
+START_TEST(a_stall_after_the_re_check_suppresses_kicks_b8)
+{
+	d.sys.clock_hook = very_late_submit;
+	submit(0, IN, 0, 512);
+	test_disk_kick(&d);
+	test_disk_expect(&d, &d.slots[0], OK, 513);
+	ck_assert(d.sh.worker.blocked);
+	submit(2, IN, 0, 512);
+	ck_assert(!test_ring_must_kick(&d.r, false));
 }
 END_TEST
 
@@ -804,7 +834,7 @@ static TCase *fast_case(void)
 	tcase_add_test(tc, queue_not_ready_is_not_drained_c1);
 	tcase_add_test(tc, a_refilling_guest_gets_one_queue_size_a_turn_b5);
 	tcase_add_test(tc, large_requests_make_short_turns_b5);
-	tcase_add_loop_test(tc, the_ring_is_looked_at_until_empty_c7, 0, 2);
+	tcase_add_loop_test(tc, the_ring_is_looked_at_until_empty_c7, 0, 3);
 	tcase_add_test(tc, status_then_used_entry_then_interrupt_c6);
 	tcase_add_test(tc, interrupts_are_suppressed_only_when_asked_c6);
 	tcase_add_loop_test(tc, costs_l5_c4, 0, NR(cost_cases));
@@ -826,6 +856,7 @@ static TCase *slow_case(void)
 	tcase_add_test(tc, long_debt_takes_k_plus_1_looks_s47);
 	tcase_add_test(tc, oversized_request_then_its_followers_s55);
 	tcase_add_loop_test(tc, kicks_are_suppressed_while_blocked_b8, 0, 2);
+	tcase_add_test(tc, a_stall_after_the_re_check_suppresses_kicks_b8);
 	tcase_add_test(tc, stall_is_counted_once_and_the_gauge_falls_c5);
 	tcase_add_test(tc, reset_lowers_the_gauge_once_c5_c9);
 	tcase_add_test(tc, a_dead_worker_lowers_the_gauge_c5_s30);

@@ -47,6 +47,8 @@ struct test_sys {
 	/* parks instead of the host, if set; returns as blk_sys park() */
 	int (*park)(struct test_sys *t, int stop_fd, int resume_fd);
 	void *park_ctx;
+	/* called at each look at the clock, if set */
+	void (*clock_hook)(void);
 	/* called first thing in each call, if set */
 	void (*hook)(struct test_sys *t, enum test_call call);
 	void *hook_ctx;
@@ -79,6 +81,8 @@ static inline uint64_t test_now_ns(void *ctx)
 
 	if (t->host_clock)
 		return blk_sys_host.now_ns(NULL);
+	if (t->clock_hook)
+		t->clock_hook();
 	t->now_ns += t->tick_ns;
 	return t->now_ns;
 }

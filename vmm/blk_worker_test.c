@@ -969,6 +969,28 @@ START_TEST(a_pause_from_before_the_start_parks_before_serving_s26)
 }
 END_TEST
 
+/* A reset while frozen drains the pause counter, but not the pause */
+START_TEST(a_restart_while_frozen_parks_again_s26_b6)
+{
+	unsigned int i;
+
+	sys.host_clock = true;
+	blk_gate_pause(&w.gate);
+	ck_assert_ptr_null(blk_worker_stop(&w));
+	ck_assert(is_empty(w.gate.pause_fd));
+	kick(1);
+	ck_assert_int_eq(0, blk_worker_start(&w, &client));
+	for (i = 0; i < 5000 && (atomic_load(&w.gate.away) ||
+				 !blk_gate_is_parked(&w.gate)); i++)
+		usleep(1000);
+	ck_assert(!atomic_load(&w.gate.away));
+	ck_assert(blk_gate_is_parked(&w.gate));
+	ck_assert_uint_eq(0, client.drains);
+	blk_gate_resume(&w.gate);
+	ck_assert_ptr_eq(&client, blk_worker_stop(&w));
+}
+END_TEST
+
 /* Pause and wait for the poke, as a coordinator does. */
 static void pause_and_wait(int poke_fd)
 {
@@ -1213,6 +1235,7 @@ static TCase *thread_case(void)
 	tcase_add_test(tc, a_broken_ring_is_told_and_passes_freezes_b2);
 	tcase_add_test(tc,
 		       a_pause_from_before_the_start_parks_before_serving_s26);
+	tcase_add_test(tc, a_restart_while_frozen_parks_again_s26_b6);
 	tcase_add_test(tc, stress_of_pause_and_resume_s60_s64_s71);
 	tcase_add_test(tc, resume_takes_less_than_1_ms_s65);
 	tcase_add_test(tc, stop_while_parked_is_prompt_b6);
