@@ -19,7 +19,8 @@
 #define SEEDS 24
 #define ROUNDS 150
 #define NR_ARRAYS 4
-#define NR_MAPS 6
+#define NR_HASHES 2
+#define NR_MAPS (NR_ARRAYS + NR_HASHES + 1)
 
 struct guest {
 	struct test_image *ti;
@@ -82,6 +83,25 @@ static void add_hash(struct guest *g, struct ti_map *m, uint32_t value_type)
 	}
 }
 
+static void add_struct_ops(struct guest *g, struct ti_map *m)
+{
+	struct test_image *ti = g->ti;
+	uint64_t map, slots, link;
+
+	m->type = BPF_MAP_TYPE_STRUCT_OPS;
+	m->max_entries = 4;
+	map = ti_struct_ops(ti, m, &slots);
+	link = ti_link(ti, 5, "prog", 3);
+	ti_write_u64(ti, slots + 8, link);
+	target(g, map - ti_off(ti, "bpf_struct_ops_map.map"),
+	       ti_size(ti, "bpf_struct_ops_map"));
+	target(g, slots, 32);
+	target(g, link, ti_size(ti, "bpf_link"));
+	/* The program and what hangs on it come on the next two pages. */
+	target(g, link + 4096, ti_size(ti, "bpf_prog"));
+	target(g, link + 8192, ti_size(ti, "bpf_prog_aux"));
+}
+
 static void guest_init(struct guest *g, unsigned int seed)
 {
 	struct ti_config cfg = { .seed = seed, .levels = seed & 1 ? 5 : 4,
@@ -112,8 +132,9 @@ static void guest_init(struct guest *g, unsigned int seed)
 		target(g, map - ti_off(ti, "bpf_array.map"),
 		       ti_off(ti, "bpf_array.flex") + 64);
 	}
-	for (; m.id <= NR_MAPS; m.id++)
+	for (; m.id <= NR_ARRAYS + NR_HASHES; m.id++)
 		add_hash(g, &m, strct);
+	add_struct_ops(g, &m);
 	sched = ti_scheduler(ti, "fuzz");
 	target(g, sched, ti_size(ti, "scx_sched"));
 	target(g, ti->info.sym[MON_SYM_MAP_IDR], ti_size(ti, "idr"));
@@ -214,6 +235,7 @@ static int count(void *ctx, const char *name, double value, bool unstable)
 static void use(struct monitor *mon)
 {
 	static struct mon_sched s;
+	struct mon_prog progs[3];
 	unsigned int calls = 0;
 	uint8_t buf[128];
 	uint64_t kva;
@@ -232,6 +254,7 @@ static void use(struct monitor *mon)
 	ck_assert_uint_le(json_object_size(j), NR_MAPS);
 	json_decref(j);
 	mon_map_numbers(mon, count, &calls);
+	ck_assert_int_le(mon_read_progs(mon, progs, 3), 3);
 }
 
 static void reopen_and_use(struct guest *g)

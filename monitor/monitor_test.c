@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Every test runs on a few layouts: odd numbers have 5-level paging. */
 #define LAYOUTS 6
@@ -754,6 +755,91 @@ START_TEST(at_most_64_maps_are_watched)
 }
 END_TEST
 
+START_TEST(struct_ops_lists_its_programs)
+{
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_STRUCT_OPS,
+			    .key_size = 4, .value_size = 64, .max_entries = 4,
+			    .name = "ops" };
+	struct test_image *ti = image(_i);
+	struct mon_prog progs[4];
+	struct monitor *mon;
+	uint64_t slots, obj;
+	json_t *all, *map, *p;
+
+	obj = ti_struct_ops(ti, &m, &slots) - ti_off(ti, "bpf_struct_ops_map.map");
+	ti_write_u64(ti, slots + 8, ti_link(ti, 70, "enqueue", 10));
+	ti_write_u64(ti, slots + 24, ti_link(ti, 71, "exit\x01", 0));
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	ck_assert_int_eq(2, mon_read_progs(mon, progs, 4));
+	ck_assert_str_eq("enqueue", progs[0].name);
+	ck_assert_uint_eq(70, progs[0].id);
+	ck_assert_uint_eq(31, progs[0].verified_insns);
+	ck_assert_uint_eq(20, progs[0].run_count); /* both CPUs */
+	ck_assert_uint_eq(0, progs[0].run_ns);
+	ck_assert_str_eq("exit?", progs[1].name);
+	ck_assert_int_eq(1, mon_read_progs(mon, progs, 1));
+
+	all = mon_read_maps(mon, 10);
+	map = json_object_get(all, "ops");
+	ck_assert_str_eq("ready",
+			 json_string_value(json_object_get(map, "state")));
+	p = json_array_get(json_object_get(map, "programs"), 0);
+	ck_assert_int_eq(20, json_integer_value(json_object_get(p,
+								"run_count")));
+	json_decref(all);
+
+	ti_set(ti, obj, "bpf_struct_ops_map.funcs_cnt", 1u << 31);
+	ck_assert_int_eq(0, mon_read_progs(mon, progs, 4));
+	expect_why(mon, "ops", "followed");
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(program_counters_that_are_not_kept_are_not_available)
+{
+	struct ti_config cfg = { .seed = _i, .drop = { "bpf_prog.stats" } };
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_STRUCT_OPS,
+			    .key_size = 4, .value_size = 64, .max_entries = 1,
+			    .name = "ops" };
+	struct test_image *ti = ti_new(&cfg);
+	uint64_t slots, link, prog, aux;
+	struct mon_prog p;
+	struct monitor *mon;
+
+	ti_struct_ops(ti, &m, &slots);
+	link = ti_direct(ti, ti_size(ti, "bpf_link"));
+	prog = ti_direct(ti, ti_size(ti, "bpf_prog"));
+	aux = ti_direct(ti, ti_size(ti, "bpf_prog_aux"));
+	ti_write_u64(ti, slots, link);
+	ti_set(ti, link, "bpf_link.prog", prog);
+	ti_set(ti, prog, "bpf_prog.aux", aux);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	ck_assert_int_eq(1, mon_read_progs(mon, &p, 1));
+	ck_assert_uint_eq(UINT64_MAX, p.run_count);
+	ck_assert_uint_eq(UINT64_MAX, p.run_ns);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+/* "Kernel code" points at the kernel, so the pages before it stay untouched. */
+START_TEST(the_hint_spares_the_rest_of_memory)
+{
+	struct test_image *ti = image(_i);
+	uint64_t gpa;
+
+	ti->info.kernel_code_phys = ti->root_gpa;
+	for (gpa = 2 << 20; gpa < ti->root_gpa; gpa += 2 << 20)
+		ck_assert_int_eq(0, mprotect(ti->ram + gpa - TI_RAM_GPA,
+					     1 << 20, PROT_NONE));
+	ck_assert_int_eq(0, open_err(ti));
+	ti_free(ti);
+}
+END_TEST
+
 static int stop_at_once(void *ctx, const char *name, double value,
 			bool unstable)
 {
@@ -821,6 +907,11 @@ static Suite *suite(void)
 			    LAYOUTS);
 	tcase_add_loop_test(t, map_that_went_away_is_gone, 0, LAYOUTS);
 	tcase_add_loop_test(t, raw_bytes_of_an_array_are_bounded, 0, LAYOUTS);
+	tcase_add_loop_test(t, struct_ops_lists_its_programs, 0, LAYOUTS);
+	tcase_add_loop_test(t,
+			    program_counters_that_are_not_kept_are_not_available,
+			    0, LAYOUTS);
+	tcase_add_loop_test(t, the_hint_spares_the_rest_of_memory, 0, LAYOUTS);
 	tcase_add_loop_test(t, at_most_64_maps_are_watched, 0, LAYOUTS);
 	tcase_add_loop_test(t, a_callback_can_end_the_listing, 0, LAYOUTS);
 	suite_add_tcase(s, t);

@@ -78,6 +78,15 @@ static const struct {
 	{ "htab_elem", "u64 padding;hlist_nulls_node hash_node;char0 key[0];",
 	  false },
 	{ "bpf_htab", "u64 ma;bpf_map map;ptr buckets;u32 n_buckets;", false },
+	{ "u64_stats_t", "u64 v;", false },
+	{ "bpf_prog_stats", "u64_stats_t cnt;u64_stats_t nsecs;", false },
+	{ "bpf_prog_aux", "u32 id;char16 name;u32 verified_insns;", false },
+	{ "bpf_prog", "u32 len;ptr aux;ptr stats;", false },
+	{ "bpf_link", "u32 id;ptr prog;", false },
+	{ "common_value", "int refcnt;int state;", false },
+	{ "struct_ops_value", "common_value common;", false },
+	{ "bpf_struct_ops_map", "bpf_map map;ptr links;u32 funcs_cnt;struct_ops_value kvalue;",
+	  false },
 	{ "flex_value", "char0 value;", false },
 	{ "flex_pptrs", "ptr0 pptrs;", false },
 	{ "flex", "flex_value -;flex_pptrs -;", true },
@@ -265,6 +274,8 @@ static void add_enums(struct test_image *ti)
 		btf__add_enum_value(btf, "SCX_ENABLING", 12);
 		btf__add_enum_value(btf, "SCX_DISABLING", 13);
 	}
+	btf__add_enum(btf, "bpf_struct_ops_state", 4);
+	btf__add_enum_value(btf, "BPF_STRUCT_OPS_STATE_READY", 33);
 	btf__add_enum(btf, "bpf_map_type", 4);
 	btf__add_enum_value(btf, "BPF_MAP_TYPE_HASH", BPF_MAP_TYPE_HASH);
 	btf__add_enum_value(btf, "BPF_MAP_TYPE_ARRAY", BPF_MAP_TYPE_ARRAY);
@@ -598,6 +609,42 @@ uint64_t ti_percpu_value(struct test_image *ti, uint64_t map, uint32_t index,
 			 unsigned int cpu)
 {
 	return read_u64(ti, ti_value(ti, map, 8, index)) + ti->percpu_off[cpu];
+}
+
+uint64_t ti_struct_ops(struct test_image *ti, const struct ti_map *m,
+		       uint64_t *link_slots)
+{
+	uint64_t obj = ti_direct(ti, ti_size(ti, "bpf_struct_ops_map"));
+	uint64_t map = obj + ti_off(ti, "bpf_struct_ops_map.map");
+
+	set_map(ti, m, map);
+	*link_slots = ti_direct(ti, 8 * m->max_entries);
+	ti_set(ti, obj, "bpf_struct_ops_map.links", *link_slots);
+	ti_set(ti, obj, "bpf_struct_ops_map.funcs_cnt", m->max_entries);
+	ti_set(ti, obj + ti_off(ti, "bpf_struct_ops_map.kvalue") +
+	       ti_off(ti, "struct_ops_value.common"), "common_value.state", 33);
+	return map;
+}
+
+uint64_t ti_link(struct test_image *ti, uint32_t prog_id, const char *name,
+		 uint64_t runs_per_cpu)
+{
+	uint64_t link = ti_direct(ti, ti_size(ti, "bpf_link"));
+	uint64_t prog = ti_direct(ti, ti_size(ti, "bpf_prog"));
+	uint64_t aux = ti_direct(ti, ti_size(ti, "bpf_prog_aux"));
+	uint64_t stats = ti_percpu(ti, ti_size(ti, "bpf_prog_stats"));
+	unsigned int cpu;
+
+	ti_set(ti, link, "bpf_link.prog", prog);
+	ti_set(ti, prog, "bpf_prog.aux", aux);
+	ti_set(ti, prog, "bpf_prog.stats", stats);
+	ti_set(ti, aux, "bpf_prog_aux.id", prog_id);
+	ti_set(ti, aux, "bpf_prog_aux.verified_insns", 31);
+	ti_write(ti, aux + ti_off(ti, "bpf_prog_aux.name"), name, strlen(name));
+	for (cpu = 0; cpu < ti->cfg.cpus; cpu++)
+		ti_set(ti, stats + ti->percpu_off[cpu], "bpf_prog_stats.cnt",
+		       runs_per_cpu);
+	return link;
 }
 
 uint64_t ti_btf(struct test_image *ti, const struct btf *btf, uint32_t id)

@@ -113,6 +113,17 @@ uint64_t ti_hash(struct test_image *ti, const struct ti_map *m,
 uint64_t ti_hash_add(struct test_image *ti, uint64_t map, uint32_t bucket,
 		     const void *key, uint32_t key_size);
 
+/**
+ * ti_struct_ops() - a struct_ops map with room for max_entries callbacks
+ * @link_slots: where its pointers to links are
+ */
+uint64_t ti_struct_ops(struct test_image *ti, const struct ti_map *m,
+		       uint64_t *link_slots);
+
+/** ti_link() - a struct bpf_link with a program of 31 instructions. */
+uint64_t ti_link(struct test_image *ti, uint32_t prog_id, const char *name,
+		 uint64_t runs_per_cpu);
+
 /** ti_btf() - a kernel's struct btf with a program's BTF. */
 uint64_t ti_btf(struct test_image *ti, const struct btf *btf, uint32_t id);
 

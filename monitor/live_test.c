@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A guest that goes on while it is read: what was replaced underway must never
+ * be told as if it were there. In each test the writer goes one way only, so
+ * that a mixture can be recognised for sure.
+ */
+#include "monitor/monitor.h"
+#include "monitor/test_image.h"
+
+#include "lib/clock.h"
+
+#include <check.h>
+#include <linux/bpf.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NR_SCHEDS 800
+#define ENOUGH_NS 1000000000ull	/* on a busy machine fewer rounds do */
+
+struct live {
+	struct test_image *ti;
+	uint64_t scheds[NR_SCHEDS];
+	uint32_t *key;
+	uint64_t *value;
+	unsigned int reads;	/* begun; atomic */
+	bool done;		/* atomic */
+	uint64_t until_ns;	/* CLOCK_MONOTONIC */
+};
+
+/*
+ * Spins until the reader is at its next reading, and then a little, so that
+ * what follows happens somewhere within it. False when that is enough.
+ */
+static bool await_reading(struct live *l, unsigned int *seen, unsigned int i)
+{
+	unsigned int spin, reads;
+
+	while ((reads = __atomic_load_n(&l->reads, __ATOMIC_ACQUIRE)) == *seen) {
+		if (clock_now_ns() > l->until_ns)
+			return false;
+	}
+	*seen = reads;
+	for (spin = i * 37 % 12000; spin; spin--)
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return true;
+}
+
+static uint32_t name_off(const struct test_image *ti)
+{
+	return ti_off(ti, "scx_sched.scx_ops_union") +
+	       ti_off(ti, "sched_ext_ops.name");
+}
+
+static void *replace_schedulers(void *arg)
+{
+	struct live *l = arg;
+	uint64_t *root = ti_hva(l->ti, l->ti->info.sym[MON_SYM_SCX_ROOT]);
+	unsigned int i, seen = 0;
+
+	for (i = 1; i < NR_SCHEDS && await_reading(l, &seen, i); i++) {
+		char *name = ti_hva(l->ti, l->scheds[i - 1] + name_off(l->ti));
+
+		__atomic_store_n(root, l->scheds[i], __ATOMIC_RELEASE);
+		/* The old one is freed, and its memory someone else's. */
+		__atomic_store_n(name, 'X', __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&l->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+START_TEST(a_scheduler_that_was_replaced_is_not_told)
+{
+	struct live l = { .ti = ti_new(&(struct ti_config){ .seed = _i }) };
+	uint64_t pcpu = ti_percpu(l.ti, ti_size(l.ti, "scx_sched_pcpu"));
+	unsigned int good = 0;
+	struct monitor *mon;
+	struct mon_sched s;
+	pthread_t t;
+	int i;
+
+	for (i = NR_SCHEDS - 1; i >= 0; i--) {
+		l.scheds[i] = ti_direct(l.ti, ti_size(l.ti, "scx_sched"));
+		ti_set(l.ti, l.scheds[i], "scx_sched.pcpu", pcpu);
+		ti_write(l.ti, l.scheds[i] + name_off(l.ti), "good", 4);
+	}
+	ti_write_u64(l.ti, l.ti->info.sym[MON_SYM_SCX_ROOT], l.scheds[0]);
+	mon = ti_open(l.ti);
+	l.until_ns = clock_now_ns() + ENOUGH_NS;
+	ck_assert_int_eq(0, pthread_create(&t, NULL, replace_schedulers, &l));
+	while (!__atomic_load_n(&l.done, __ATOMIC_ACQUIRE)) {
+		__atomic_add_fetch(&l.reads, 1, __ATOMIC_RELEASE);
+		ck_assert_int_eq(0, mon_read_sched(mon, &s));
+		ck_assert(s.have_scx);
+		ck_assert_msg(!strcmp(s.ops_name, "good") || !*s.ops_name,
+			      "%s", s.ops_name);
+		good += *s.ops_name != '\0';
+	}
+	pthread_join(t, NULL);
+	ck_assert_uint_gt(good, 0);
+	mon_close(mon);
+	ti_free(l.ti);
+}
+END_TEST
+
+/* An even key has a thousand times itself as value; odd ones are underway. */
+static void *reuse_element(void *arg)
+{
+	struct live *l = arg;
+	uint32_t k;
+
+	for (k = 2; !__atomic_load_n(&l->done, __ATOMIC_ACQUIRE); k += 2) {
+		__atomic_store_n(l->key, k - 1, __ATOMIC_RELEASE);
+		__atomic_store_n(l->value, k * 1000ull, __ATOMIC_RELEASE);
+		__atomic_store_n(l->key, k, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+static unsigned int check_entries(json_t *maps)
+{
+	json_t *entries = json_object_get(json_object_get(maps, "h"),
+					  "entries"), *e;
+	unsigned int seen = 0;
+	size_t i;
+
+	json_array_foreach(entries, i, e) {
+		json_int_t k = json_integer_value(json_object_get(e, "key"));
+
+		if (k % 2)
+			continue;
+		ck_assert_int_eq(k * 1000, json_integer_value(
+			json_object_get(e, "value")));
+		seen++;
+	}
+	return seen;
+}
+
+START_TEST(an_element_that_was_reused_is_left_out)
+{
+	struct ti_map m = { .id = 1, .type = BPF_MAP_TYPE_HASH, .key_size = 4,
+			    .value_size = 8, .max_entries = 10, .name = "h" };
+	struct live l = { .ti = ti_new(&(struct ti_config){ .seed = _i }) };
+	uint64_t value = ti_hash_add(l.ti, ti_hash(l.ti, &m, 2), 1,
+				     &(uint32_t){ 0 }, 4);
+	struct monitor *mon = ti_open(l.ti);
+	json_t *maps;
+	pthread_t t;
+
+	l.value = ti_hva(l.ti, value);
+	l.key = ti_hva(l.ti, value - 8);
+	ck_assert_int_eq(0, mon_watch_map(mon, 1));
+	l.until_ns = clock_now_ns() + ENOUGH_NS;
+	ck_assert_int_eq(0, pthread_create(&t, NULL, reuse_element, &l));
+	while (!__atomic_load_n(l.key, __ATOMIC_ACQUIRE))
+		sched_yield();
+	while (clock_now_ns() < l.until_ns) {
+		maps = mon_read_maps(mon, 10);
+		check_entries(maps);
+		json_decref(maps);
+	}
+	__atomic_store_n(&l.done, true, __ATOMIC_RELEASE);
+	pthread_join(t, NULL);
+	maps = mon_read_maps(mon, 10);
+	ck_assert_uint_eq(1, check_entries(maps));
+	json_decref(maps);
+	mon_close(mon);
+	ti_free(l.ti);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("live");
+	TCase *t = tcase_create("live");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 30);
+	tcase_add_loop_test(t, a_scheduler_that_was_replaced_is_not_told, 0, 4);
+	tcase_add_loop_test(t, an_element_that_was_reused_is_left_out, 0, 2);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
