@@ -336,6 +336,14 @@ struct blk_result blk_req_run(struct blk_req *req, const struct blk_disk *disk,
 	return res;
 }
 
+bool blk_req_moves_data(const struct blk_req *req, bool *write)
+{
+	if (!req->op)
+		return false;
+	*write = req->op->count == BLK_N_WRITES;
+	return *write || req->op->count == BLK_N_READS;
+}
+
 void blk_req_count(const struct blk_req *req, const struct blk_result *res,
 		   struct blk_stats *st)
 {

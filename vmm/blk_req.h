@@ -76,6 +76,9 @@ struct blk_result {
 struct blk_result blk_req_run(struct blk_req *req, const struct blk_disk *disk,
 			      const struct blk_image *img);
 
+/** blk_req_moves_data() - is it a read or a write, and which? */
+bool blk_req_moves_data(const struct blk_req *req, bool *write);
+
 /** blk_req_count() - a request that was run, in the counters of its type */
 void blk_req_count(const struct blk_req *req, const struct blk_result *res,
 		   struct blk_stats *st);

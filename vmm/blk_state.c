@@ -204,6 +204,19 @@ static void refuse(struct blk_state *s)
 	complete(s, res.used_len);
 }
 
+/* The clock has just been read, and the guest can't know before complete(). */
+static void trace(struct blk_state *s, const struct blk_result *res)
+{
+	struct vm_disk_io io = {
+		.sector = s->req.sector,
+		.complete_ns = s->now_ns,
+		.bytes = res->moved_bytes,
+	};
+
+	if (blk_req_moves_data(&s->req, &io.write))
+		blk_trace_add(&s->sh->trace, &io);
+}
+
 static void serve_admitted(struct blk_state *s)
 {
 	struct blk_stats *st = &s->sh->stats;
@@ -219,6 +232,8 @@ static void serve_admitted(struct blk_state *s)
 	if (res.err) {
 		count(s, BLK_N_IO_ERRORS);
 		say_once(s, BLK_ODD_IMAGE, "image: %s", strerror(-res.err));
+	} else {
+		trace(s, &res);
 	}
 	complete(s, res.used_len);
 	hist_add(&st->hist[VM_DISK_HIST_SERVICE],

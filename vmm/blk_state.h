@@ -16,6 +16,7 @@
 #include "vmm/blk_policy.h"
 #include "vmm/blk_req.h"
 #include "vmm/blk_stats.h"
+#include "vmm/blk_trace.h"
 #include "vmm/blk_worker.h"
 #include "vmm/token_bucket.h"
 #include "vmm/virtqueue.h"
@@ -25,6 +26,7 @@ struct blk_shared {
 	const struct blk_sys *sys;	/* constant, borrowed */
 	void *sys_ctx;
 	struct blk_stats stats;		/* atomic: see there */
+	struct blk_trace trace;		/* atomic: see there */
 	struct blk_limits limits;	/* atomic: see there */
 	_Atomic(const struct guest_mem *) mem; /* atomic; NULL: not wired yet */
 	_Atomic(struct virtio_irq *) irq; /* atomic; NULL: nobody to tell */

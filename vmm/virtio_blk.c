@@ -188,6 +188,12 @@ void virtio_blk_hist_read(const struct virtio_blk *b, enum vm_disk_hist which,
 	blk_stats_hist_read(&b->sh.stats, which, h);
 }
 
+size_t virtio_blk_trace_read(struct virtio_blk *b, struct vm_disk_io *io,
+			     size_t max, uint64_t *dropped)
+{
+	return blk_trace_read(&b->sh.trace, io, max, dropped);
+}
+
 uint64_t virtio_blk_worker_wait_ns(const struct virtio_blk *b)
 {
 	return blk_worker_wait_ns(&b->sh.worker);

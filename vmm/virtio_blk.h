@@ -51,6 +51,9 @@ void virtio_blk_stats_read(const struct virtio_blk *b,
 /** virtio_blk_hist_read() - any thread, no lock (L9) */
 void virtio_blk_hist_read(const struct virtio_blk *b, enum vm_disk_hist which,
 			  struct ktstr_hist *h);
+/** virtio_blk_trace_read() - completions; one reader, no lock */
+size_t virtio_blk_trace_read(struct virtio_blk *b, struct vm_disk_io *io,
+			     size_t max, uint64_t *dropped);
 /** virtio_blk_worker_wait_ns() - host schedstat of the worker; any thread */
 uint64_t virtio_blk_worker_wait_ns(const struct virtio_blk *b);
 

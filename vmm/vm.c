@@ -582,6 +582,15 @@ void vm_disk_hist_read(const struct vm *vm, unsigned int disk,
 		virtio_blk_hist_read(vm->devices.disks[disk], which, h);
 }
 
+size_t vm_disk_trace_read(struct vm *vm, unsigned int disk,
+			  struct vm_disk_io *io, size_t max, uint64_t *dropped)
+{
+	*dropped = 0;
+	if (disk >= vm->devices.nr_disks)
+		return 0;
+	return virtio_blk_trace_read(vm->devices.disks[disk], io, max, dropped);
+}
+
 void vm_vcpu_stats_read(const struct vm *vm, unsigned int vcpu,
 			struct vm_vcpu_stats *st)
 {

@@ -213,6 +213,28 @@ enum vm_disk_hist {
 void vm_disk_hist_read(const struct vm *vm, unsigned int disk,
 		       enum vm_disk_hist which, struct ktstr_hist *h);
 
+/* A read or write that a disk has completed without an error. */
+struct vm_disk_io {
+	uint64_t sector;	/* of 512 bytes */
+	uint64_t complete_ns;	/* host CLOCK_MONOTONIC, before the guest could
+				 * see it and before the interrupt */
+	uint32_t bytes;
+	bool write;
+};
+
+/**
+ * vm_disk_trace_read() - fetch completions, oldest first
+ * @dropped: how many were lost since the VM's start, since 4096 waited to be
+ *	fetched
+ *
+ * Lock-free; any thread, but one at a time for each disk.
+ *
+ * Return: how many were written to @io, at most @max.
+ */
+size_t vm_disk_trace_read(struct vm *vm, unsigned int disk,
+			  struct vm_disk_io *io, size_t max,
+			  uint64_t *dropped);
+
 struct vm_vcpu_stats {
 	uint64_t exits;
 	uint64_t exits_mmio, exits_io, exits_intr, exits_other;
