@@ -390,21 +390,30 @@ START_TEST(a_storm_of_resets_with_work_queued_c9)
 }
 END_TEST
 
-/* L6: a chain that would wait for minutes goes at once */
+/*
+ * L6: a chain that would wait for minutes goes at once, and not at the worker's
+ * next look of its own, a second later. The quickest of some rounds counts.
+ */
 START_TEST(new_rates_wake_a_blocked_worker_l6)
 {
-	uint64_t start;
+	uint64_t start, ns, best = UINT64_MAX;
+	unsigned int i;
 
-	virtio_blk_set_throttle(b, &(struct vm_throttle){ .bps = 10 });
 	activate();
-	submit(0, IN, 0, 4096);
-	submit(1, IN, 0, 512);
-	ck_assert(wait_throttled());
-	ck_assert_uint_eq(1, test_ring_used_idx(&r));
-	start = clock_now_ns();
-	throttle(0);
-	ck_assert(wait_used(2));
-	ck_assert_uint_lt(clock_now_ns() - start, 5 * NSEC_PER_SEC);
+	for (i = 0; i < 5; i++) {
+		virtio_blk_set_throttle(b, &(struct vm_throttle){ .bps = 10 });
+		submit(2 * i, IN, 0, 4096);
+		submit(2 * i + 1, IN, 0, 512);
+		ck_assert(wait_throttled());
+		ck_assert_uint_eq(2 * i + 1, test_ring_used_idx(&r));
+		start = clock_now_ns();
+		throttle(0);
+		ck_assert(wait_used(2 * i + 2));
+		ns = clock_now_ns() - start;
+		best = ns < best ? ns : best;
+		test_ring_set_used_event(&r, 2 * i + 2);
+	}
+	ck_assert_uint_lt(best, 300 * NSEC_PER_MSEC);
 }
 END_TEST
 
