@@ -50,6 +50,14 @@ holds() {
 	[ $same -eq 0 ] || echo "  $2 does not hold in $result"
 }
 
+# facts WHAT JQ-EXPRESSION: of the last run's facts.json, what was seen unjudged
+facts() {
+	jq -e "$2" "$dir/facts.json" >/dev/null 2>&1
+	local same=$?
+	ok $same "$1"
+	[ $same -eq 0 ] || echo "  $2 does not hold in $dir/facts.json"
+}
+
 # run_ktstr ARGS: sets status, out (stdout), err (stderr), dir, result
 run_ktstr() {
 	seen_runs=$((${seen_runs:-0} + 1))

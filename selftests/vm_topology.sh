@@ -23,8 +23,8 @@ duration = "200ms"
 interval = "50ms"
 T
 	run_ktstr "$tmp/$t.toml"
-	holds "$t: sysfs shows what was asked for" '.agent.topology_ok == true'
-	holds "$t: the run came to its end" '.end.kind == "done"'
+	facts "$t: sysfs shows what was asked for" '.agent.topology_ok == true'
+	facts "$t: the run came to its end" '.end.kind == "done"'
 done
 
 done_testing
