@@ -119,6 +119,7 @@ static json_t *take_packet(struct sched *s, char tag, json_t *body,
 			return NULL;
 		s->detach_ns = json_integer_value(json_object_get(body,
 								  "detach_ns"));
+		s->recorded = json_incref(json_object_get(body, "exit"));
 		enter(s, SCHED_DETACHED, now_ns);
 		return NULL;
 	}
@@ -240,7 +241,7 @@ json_t *sched_detached(struct sched *s, const struct kmsg_exit *log,
 		return NULL;
 	if (!log->seen || sched_exit_is_asked(sched_exit_kind(log->reason)))
 		return NULL;
-	return report_gone(s, NULL, log, now_ns);
+	return report_gone(s, s->recorded, log, now_ns);
 }
 
 void sched_kill(struct sched *s)
@@ -250,6 +251,8 @@ void sched_kill(struct sched *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+	json_decref(s->recorded);
+	s->recorded = NULL;
 }
 
 void sched_read_state(char state[32])

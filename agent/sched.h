@@ -38,6 +38,7 @@ struct sched {
 	uint64_t since_ns;	/* when the phase began */
 	uint64_t enabled_ns;	/* when the kernel was first seen to have it */
 	uint64_t detach_ns;	/* how long detaching took; 0: unknown */
+	json_t *recorded;	/* owned: the exit recorded when detached */
 };
 
 #define SCHED_INIT { .fd = -1 }
@@ -94,7 +95,7 @@ void sched_ask_detach(struct sched *s, uint64_t now_ns);
 json_t *sched_detached(struct sched *s, const struct kmsg_exit *log,
 		       uint64_t now_ns);
 
-/** sched_kill() - drop the loader, and with it the scheduler's link */
+/** sched_kill() - drop the loader, its link and what it recorded */
 void sched_kill(struct sched *s);
 
 /** sched_read_state() - the kernel's word for it; "" without sched_ext */

@@ -398,9 +398,10 @@ static void serve(struct loader *l)
 			start_ns = clock_now_ns();
 			detach(l);
 			send_packet(l, LOADER_DETACHED,
-				    json_pack("{s:I}", "detach_ns",
+				    json_pack("{s:I,s:o}", "detach_ns",
 					      (json_int_t)(clock_now_ns() -
-							   start_ns)));
+							   start_ns), "exit",
+					      exit_record(l)));
 			return;
 		}
 	}

@@ -17,7 +17,7 @@ struct plan_sched;
 #define LOADER_ATTACHED 'A'
 #define LOADER_FAILED 'F'
 #define LOADER_EXIT 'X'		/* the recorded exit, see sched_exit.h */
-#define LOADER_DETACHED 'D'	/* {"detach_ns"} */
+#define LOADER_DETACHED 'D'	/* {"detach_ns", "exit": as LOADER_EXIT} */
 
 #define LOADER_PACKET_MAX (256 << 10)
 

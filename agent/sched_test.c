@@ -214,7 +214,7 @@ START_TEST(detaching_is_told_from_ending)
 	sched_ask_detach(&s, 400);
 	ck_assert_int_eq(LOADER_ASK_DETACH, asked());
 	ck_assert_ptr_null(sched_watch(&s, "disabled", &ours, 500));
-	say("D{\"detach_ns\": 77}");
+	say("D{\"detach_ns\": 77, \"exit\": {\"kind\": 1026, \"code\": 5}}");
 	ck_assert_str_eq("", receive(600));
 	ck_assert_int_eq(SCHED_DETACHED, s.phase);
 	ck_assert_uint_eq(77, s.detach_ns);
@@ -223,6 +223,8 @@ START_TEST(detaching_is_told_from_ending)
 	body = sched_detached(&s, &stall_log, 700);
 	ck_assert_str_eq("gone", json_string_value(json_object_get(body,
 								   "state")));
+	ck_assert_int_eq(5, json_integer_value(json_object_get(
+				    json_object_get(body, "exit"), "code")));
 	json_decref(body);
 }
 END_TEST
