@@ -152,10 +152,10 @@ static int print_json(const json_t *json, FILE *out)
 	return fflush(out) ? -errno : 0;
 }
 
-/* One is itself, several are an array. */
-static const json_t *one_or_all(const json_t *all)
+/* One is itself; several are an array, also when only the first came about. */
+static const json_t *one_or_all(const json_t *all, bool several)
 {
-	return json_array_size(all) == 1 ? json_array_get(all, 0) : all;
+	return several ? all : json_array_get(all, 0);
 }
 
 static int dry_run(const struct batch *b, const struct run_opts *opts,
@@ -169,7 +169,7 @@ static int dry_run(const struct batch *b, const struct run_opts *opts,
 		json_array_append_new(plans, plan_new(b->scenarios[i],
 						      seed_of(opts, 0)));
 	err = json_array_size(plans) == b->nr ?
-	      print_json(one_or_all(plans), out) : -ENOMEM;
+	      print_json(one_or_all(plans, b->nr > 1), out) : -ENOMEM;
 	json_decref(plans);
 	return err ? KTSTR_EXIT_ERROR : 0;
 }
@@ -214,10 +214,9 @@ static void tally_add(struct tally *t, struct run_end *end)
 }
 
 static void run_batch(const struct run_ops *ops, const struct batch *b,
-		      const struct run_opts *opts, FILE *report,
+		      const struct run_opts *opts, bool several, FILE *report,
 		      struct tally *t)
 {
-	bool several = b->nr > 1 || opts->boots > 1;
 	struct run_end end;
 	uint64_t boot;
 	size_t i;
@@ -255,16 +254,16 @@ static void print_tally(const struct tally *t, FILE *out)
 }
 
 static int write_json(const struct run_opts *opts, const json_t *results,
-		      FILE *out)
+		      bool several, FILE *out)
 {
 	int err;
 
 	if (!opts->json || !json_array_size(results))
 		return 0;
 	if (!strcmp(opts->json, "-"))
-		err = print_json(one_or_all(results), out);
+		err = print_json(one_or_all(results, several), out);
 	else
-		err = result_write(one_or_all(results), opts->json);
+		err = result_write(one_or_all(results, several), opts->json);
 	if (err)
 		log_err("run: --json %s: %s", opts->json, strerror(-err));
 	return err;
@@ -289,15 +288,16 @@ static int run_all(const struct run_ops *ops, const struct batch *b,
 		   const struct run_opts *opts, FILE *out)
 {
 	bool json_out = opts->json && !strcmp(opts->json, "-");
+	bool several = b->nr > 1 || opts->boots > 1;
 	struct tally t = { .results = json_array() };
 	FILE *report = json_out ? NULL : out;
 	int code;
 
-	run_batch(ops, b, opts, report, &t);
+	run_batch(ops, b, opts, several, report, &t);
 	if (report && t.nr > 1)
 		print_tally(&t, report);
 	code = exit_code(&t);
-	if (write_json(opts, t.results, out) && !t.signal)
+	if (write_json(opts, t.results, several, out) && !t.signal)
 		code = KTSTR_EXIT_ERROR;
 	json_decref(t.results);
 	return code;

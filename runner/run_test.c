@@ -287,8 +287,12 @@ START_TEST(ctrl_c_writes_what_there_is_and_ends_the_batch)
 	fake.run[1].status = LAUNCH_INTERRUPTED;
 	fake.run[1].signal = SIGINT;
 	fake.iterations[1] = _i ? "3" : NULL;
-	ck_assert_int_eq(128 + SIGINT, command("run a.toml -n 3"));
+	ck_assert_int_eq(128 + SIGINT,
+			 command("run a.toml -n 3 --json all.json"));
 	ck_assert_uint_eq(2, fake.ran);
+	result = load(".", "all.json");
+	ck_assert_uint_eq(2, json_array_size(result));
+	json_decref(result);
 	result = load(fake.out_dir, "result.json");
 	ck_assert_str_eq(_i ? "fail" : "inconclusive",
 			 text_of(result, "verdict"));
@@ -296,6 +300,20 @@ START_TEST(ctrl_c_writes_what_there_is_and_ends_the_batch)
 		ck_assert_str_eq("interrupted by SIGINT",
 				 text_of(result, "reason"));
 	json_decref(result);
+}
+END_TEST
+
+START_TEST(several_that_were_cut_to_one_are_still_an_array)
+{
+	json_t *results;
+
+	fake.run[0].status = LAUNCH_INTERRUPTED;
+	fake.run[0].signal = SIGTERM;
+	ck_assert_int_eq(128 + SIGTERM,
+			 command("run a.toml -n 3 --json all.json"));
+	results = load(".", "all.json");
+	ck_assert_uint_eq(1, json_array_size(results));
+	json_decref(results);
 }
 END_TEST
 
@@ -490,6 +508,7 @@ int main(void)
 		a_scenario_that_cannot_be_run_is_usage_and_leaves_nothing);
 	tcase_add_loop_test(tc, ctrl_c_writes_what_there_is_and_ends_the_batch,
 			    0, 2);
+	tcase_add_test(tc, several_that_were_cut_to_one_are_still_an_array);
 	tcase_add_loop_test(tc, the_worst_of_several_decides, 0, 5);
 	tcase_add_loop_test(tc, json_to_stdout_is_nothing_else, 0, 2);
 	tcase_add_test(tc, boots_have_seeds_that_follow_one_another);
