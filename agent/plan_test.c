@@ -162,7 +162,7 @@ START_TEST(a_region_of_the_largest_size_is_laid_out)
 			 (size_t)KTSTR_SHM_MAX_WORKERS * KTSTR_SHM_MAX_PHASES *
 			 hdr.cell_bytes, last);
 	/* what follows the cells is inside as well */
-	ck_assert_ptr_le(last, (char *)&hdr + hdr.total_bytes);
+	ck_assert_int_ge((char *)&hdr + hdr.total_bytes - last, 0);
 }
 END_TEST
 
