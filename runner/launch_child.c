@@ -186,7 +186,7 @@ static void emulated_result(const struct emu_result *r,
 	if (intr->signal)
 		finish(res, LAUNCH_INTERRUPTED, "interrupted");
 	else if (r->end == EMU_FAULT)
-		finish(res, LAUNCH_MACHINE_FAULT, r->reason);
+		finish_no_host(res, -EIO, r->reason);
 	else if (r->end == EMU_EXITED && !r->value)
 		finish(res, LAUNCH_OK, "");
 	else if (r->end == EMU_EXITED)
@@ -196,6 +196,22 @@ static void emulated_result(const struct emu_result *r,
 		snprintf(reason, sizeof(reason), "the VM process %s: %s",
 			 emu_end_name(r->end), r->reason);
 		finish(res, LAUNCH_ERROR, reason);
+	}
+}
+
+/* No host: none to be had, it hangs or died, or something here is wrong. */
+static void finish_no_host(struct launch_result *res, int err, const char *why)
+{
+	char reason[400];
+
+	if (err == -ENOENT) {
+		finish(res, LAUNCH_SKIP, why);
+	} else if (err == -ETIMEDOUT || err == -EIO) {
+		snprintf(reason, sizeof(reason),
+			 "a fault of the emulating machine: %s", why);
+		finish(res, LAUNCH_MACHINE_FAULT, reason);
+	} else {
+		finish(res, LAUNCH_ERROR, why);
 	}
 }
 
@@ -232,7 +248,7 @@ void emulated_run(const struct launch_opts *opts, const char *in,
 	}
 	err = emu_host_open(NULL, &e.host, why, sizeof(why));
 	if (err) {
-		finish(res, err == -ENOENT ? LAUNCH_SKIP : LAUNCH_ERROR, why);
+		finish_no_host(res, err, why);
 		return;
 	}
 	err = emu_job_run(e.host, &job, &r);
