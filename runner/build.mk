@@ -2,8 +2,8 @@
 
 # The front: from a scenario to a plan, from facts to a verdict. It needs no
 # VM, and its tests link nothing else.
-runner-front-objs := toml.o units.o diag.o schema.o kinds.o metrics.o \
-	builtin.o set.o scenario.o scenario_tables.o scenario_check.o \
+runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
+	metrics.o builtin.o set.o scenario.o scenario_tables.o scenario_check.o \
 	scenario_checks.o plan.o judge.o judge_auto.o judge_end.o result.o \
 	report.o rundir.o run_opts.o run.o run_batch.o
 runner-front-tests := units_test scenario_test judge_test run_test
@@ -22,7 +22,8 @@ $(eval $(call unit_tests,runner,cpio_test emu_link_test modules_test,\
 # From a plan to facts: the parent's side and the VM process
 runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
 	session.o session_agent.o session_facts.o sampler.o \
-	console_log.o facts_disk.o facts_workload.o
+	console_log.o facts_disk.o facts_workload.o clock_relation.o io_pair.o \
+	io_wake.o session_clock.o
 $(eval $(call unit_tests,runner,facts_test,runner lib,-ljansson))
 
 # Scheduler sources
