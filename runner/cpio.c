@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/cpio.h"
 
+#include "lib/path.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -9,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "lib/path.h"
 
 struct entry {
 	const char *name;

@@ -2,6 +2,7 @@
 #include "runner/cpio.h"
 
 #include <check.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

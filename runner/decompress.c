@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/modules.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define OUT_MAX (256u << 20)
 

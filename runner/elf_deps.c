@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/elf_deps.h"
 
+#include <gelf.h>
+#include <libelf.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -9,9 +12,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <gelf.h>
-#include <libelf.h>
 
 static int interp_from(Elf *elf, char **interp)
 {

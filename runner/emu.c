@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/emu.h"
 
+#include "lib/clock.h"
+#include "lib/path.h"
+#include "runner/emu_host.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,10 +17,6 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "lib/clock.h"
-#include "lib/path.h"
-#include "runner/emu_host.h"
 
 #define OPEN_NS (60 * NSEC_PER_SEC)
 #define HANG_NS (30 * NSEC_PER_SEC)

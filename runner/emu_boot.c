@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/emu_boot.h"
 
+#include "lib/path.h"
+#include "runner/cpio.h"
+#include "runner/elf_deps.h"
+#include "runner/emu_slot.h"
+#include "runner/kernel.h"
+#include "runner/modules.h"
+
+#include <linux/close_range.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,13 +23,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "lib/path.h"
-#include "runner/cpio.h"
-#include "runner/elf_deps.h"
-#include "runner/emu_slot.h"
-#include "runner/kernel.h"
-#include "runner/modules.h"
 
 #define MEMORY_WANT_MB 6144
 #define MEMORY_LEAST_MB 1536
@@ -265,6 +267,8 @@ static void become_qemu(const struct emu_boot_opts *opts, char **argv,
 		dup2(null_fd, 0);
 		dup2(log_fd, 1);
 		dup2(log_fd, 2);
+		/* What our caller left open is not QEMU's to keep. */
+		close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 		keep_over_exec(fds[0]);
 		keep_over_exec(fds[1]);
 		for (unsigned int i = 0; i < opts->nr_slots; i++)

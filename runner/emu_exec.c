@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ktstr __emu-exec: any program of this machine, inside an emulated host. */
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "runner/cmd.h"
+#include "runner/emu.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "lib/clock.h"
-#include "lib/log.h"
-#include "runner/cmd.h"
-#include "runner/emu.h"
 
 static const char usage[] =
 "usage: ktstr __emu-exec [--file HOST:INSIDE]... [--out INSIDE:DIR]\n"

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* PID 1 of the emulated host: set up the machine, keep a process per slot. */
+#include "lib/log.h"
+#include "lib/path.h"
+#include "runner/cmd.h"
+#include "runner/emu_boot.h"
+#include "runner/emu_slot.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +23,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "lib/log.h"
-#include "lib/path.h"
-#include "runner/cmd.h"
-#include "runner/emu_boot.h"
-#include "runner/emu_slot.h"
 
 #define PORTS_DIR "/sys/class/virtio-ports"
 

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One job, seen from outside: send, watch, collect. */
+#include "lib/clock.h"
+#include "lib/path.h"
+#include "runner/elf_deps.h"
+#include "runner/emu_host.h"
+#include "runner/kernel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,12 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "lib/clock.h"
-#include "lib/path.h"
-#include "runner/elf_deps.h"
-#include "runner/emu_host.h"
-#include "runner/kernel.h"
 
 #define TIMEOUT_NS (600 * NSEC_PER_SEC)
 #define KILL_NS (60 * NSEC_PER_SEC)	/* for a killed job's last words */

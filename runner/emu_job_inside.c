@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The program of a job, inside the emulated host. */
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/path.h"
 #include "runner/emu_slot.h"
 
 #include <errno.h>
@@ -13,10 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "lib/clock.h"
-#include "lib/log.h"
-#include "lib/path.h"
 
 #define IO_NS (30 * NSEC_PER_SEC)
 #define TICK_NS NSEC_PER_SEC

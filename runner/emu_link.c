@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/emu_link.h"
 
+#include "lib/clock.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -10,8 +12,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "lib/clock.h"
 
 #define HDR_LEN sizeof(struct ktstr_frame_hdr)
 #define NONCE_LEN 16

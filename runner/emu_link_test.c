@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/emu_link.h"
 
+#include "lib/clock.h"
+#include "lib/path.h"
+
 #include <check.h>
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "lib/clock.h"
-#include "lib/path.h"
 
 #define SOON (clock_now_ns() + 10 * NSEC_PER_SEC)
 

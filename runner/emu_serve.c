@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ktstr __emu-serve: boots an emulated host and keeps it for a batch of jobs. */
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/path.h"
+#include "runner/cmd.h"
+#include "runner/emu_host.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -14,12 +20,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "lib/clock.h"
-#include "lib/log.h"
-#include "lib/path.h"
-#include "runner/cmd.h"
-#include "runner/emu_host.h"
 
 #define BOOT_TRIES 3
 #define LOOK_MS 200

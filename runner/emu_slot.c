@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/emu_slot.h"
 
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/path.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -10,10 +14,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "lib/clock.h"
-#include "lib/log.h"
-#include "lib/path.h"
 
 #define IO_NS (30 * NSEC_PER_SEC)	/* the other side must move by then */
 #define STORE_MAX (1ULL << 30)		/* above it, what no job uses goes */

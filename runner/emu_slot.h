@@ -3,6 +3,12 @@
 #ifndef KTSTR_RUNNER_EMU_SLOT_H
 #define KTSTR_RUNNER_EMU_SLOT_H
 
+#include "runner/emu_link.h"
+
+#include <jansson.h>
+
+#include <limits.h>
+
 #define EMU_STORE_DIR "/store"	/* files by content hash */
 #define EMU_JOB_DIR "/job"	/* a folder per slot */
 #define EMU_CGROUP_DIR "/sys/fs/cgroup"
@@ -19,11 +25,6 @@ int emu_slot_main(unsigned int index, const char *port);
 /*
  * The rest is between emu_slot.c and emu_job_inside.c.
  */
-#include <jansson.h>
-#include <limits.h>
-
-#include "runner/emu_link.h"
-
 struct emu_slot {
 	struct emu_link link;
 	unsigned int index;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/modules.h"
 
+#include "lib/path.h"
+
+#include <gelf.h>
+#include <libelf.h>
+
 #include <errno.h>
 #include <fts.h>
 #include <limits.h>
@@ -10,11 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include <gelf.h>
-#include <libelf.h>
-
-#include "lib/path.h"
 
 #define MODULE_MAX (64u << 20)
 #define DEPTH_MAX 32

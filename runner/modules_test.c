@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/modules.h"
 
+#include "lib/path.h"
+
 #include <check.h>
+#include <lzma.h>
+#include <zlib.h>
+#include <zstd.h>
+
 #include <elf.h>
 #include <errno.h>
 #include <limits.h>
@@ -10,12 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <lzma.h>
-#include <zlib.h>
-#include <zstd.h>
-
-#include "lib/path.h"
 
 static char dir[] = "/tmp/modules_test.XXXXXX";
 static char err_msg[512];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ktstr __probe: can this machine's KVM run a kernel? For tools/. */
-#include <stdio.h>
-
 #include "runner/cmd.h"
 #include "vmm/vmm.h"
+
+#include <stdio.h>
 
 int cmd_probe(int argc, char **argv)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "selftests/emu_inside.h"
 
+#include <linux/kvm.h>
+
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,8 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <linux/kvm.h>
 
 static int put(const char *path, const char *text)
 {

@@ -3,6 +3,12 @@
  * The emulated host keeps its promises: jobs, files, signals, and every way
  * in which a job, a client or the machine can go down. Boots its own hosts.
  */
+#include "lib/clock.h"
+#include "lib/path.h"
+#include "runner/cmd.h"
+#include "runner/emu_host.h"
+#include "selftests/emu_inside.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,12 +21,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "lib/clock.h"
-#include "lib/path.h"
-#include "runner/cmd.h"
-#include "runner/emu_host.h"
-#include "selftests/emu_inside.h"
 
 #define NOT_HERE 5	/* this machine needs no emulated host */
 
