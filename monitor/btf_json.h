@@ -16,8 +16,8 @@ struct btf;
 
 /* Bounds what one reading may make; shared by all values of it. */
 struct btf_json_budget {
-	unsigned int work;	/* values and members that may still be visited */
-	bool exceeded;		/* it did not suffice: something was left out */
+	unsigned int work;	/* values and members still to be visited */
+	bool exceeded;		/* it did not suffice: something is left out */
 };
 
 /**

@@ -26,7 +26,8 @@ static void types_init(struct types *t)
 
 	ck_assert_ptr_nonnull(b);
 	t->btf = b;
-	t->u8 = btf__add_typedef(b, "u8", btf__add_int(b, "unsigned char", 1, 0));
+	t->u8 = btf__add_typedef(b, "u8",
+				 btf__add_int(b, "unsigned char", 1, 0));
 	t->u16 = btf__add_int(b, "unsigned short", 2, 0);
 	t->u32 = btf__add_int(b, "unsigned int", 4, 0);
 	t->s32 = btf__add_int(b, "int", 4, BTF_INT_SIGNED);
@@ -190,7 +191,8 @@ START_TEST(what_lies_beyond_the_bytes_is_null)
 	btf__add_field(t.btf, "half", t.u64, 32, 0);
 	btf__add_field(t.btf, "out", t.u32, 64, 0);
 	btf__add_field(t.btf, "far", t.u32, 0x00fffff8, 0);
-	expect(t.btf, s, v, 8, "{\"in\":1,\"half\":null,\"out\":null,\"far\":null}");
+	expect(t.btf, s, v, 8,
+	       "{\"in\":1,\"half\":null,\"out\":null,\"far\":null}");
 	btf__free(t.btf);
 }
 END_TEST

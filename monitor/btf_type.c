@@ -3,6 +3,7 @@
 
 #include <bpf/btf.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -103,7 +104,8 @@ void btf_type_text(const struct btf *btf, uint32_t id, char *buf, size_t len)
 			stars++;
 			id = t->type;
 		} else if (btf_is_array(t) && !stars) {
-			snprintf(dim, sizeof(dim), "[%u]", btf_array(t)->nelems);
+			snprintf(dim, sizeof(dim), "[%u]",
+				 btf_array(t)->nelems);
 			if (strlen(dims) + strlen(dim) < sizeof(dims))
 				strcat(dims, dim);
 			id = btf_array(t)->type;
@@ -120,6 +122,31 @@ void btf_type_text(const struct btf *btf, uint32_t id, char *buf, size_t len)
 	used = strlen(buf);
 	snprintf(buf + used, len - used, "%s%.*s%s", stars ? " " : "",
 		 (int)stars, "****************", dims);
+}
+
+bool btf_enum_word(const struct btf *btf, const char *enum_name,
+		   const char *prefix, int32_t value, char *buf, size_t len)
+{
+	int id = btf__find_by_name_kind(btf, enum_name, BTF_KIND_ENUM);
+	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, id);
+	size_t prefix_len = strlen(prefix);
+	bool found = false;
+	unsigned int i;
+
+	snprintf(buf, len, "%d", value);
+	for (i = 0; t && i < btf_vlen(t); i++) {
+		const struct btf_enum *e = &btf_enum(t)[i];
+		const char *name = btf__name_by_offset(btf, e->name_off);
+
+		if (e->val != value || !name ||
+		    strncmp(name, prefix, prefix_len))
+			continue;
+		snprintf(buf, len, "%s", name + prefix_len);
+		found = true;
+	}
+	for (; *buf; buf++)
+		*buf = tolower((unsigned char)*buf);
+	return found;
 }
 
 void text_to_ascii(char *text)

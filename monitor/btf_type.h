@@ -48,6 +48,17 @@ int64_t btf_sign_extend(uint64_t v, unsigned int bits);
  */
 void btf_type_text(const struct btf *btf, uint32_t id, char *buf, size_t len);
 
+/**
+ * btf_enum_word() - an enumerator's name behind @prefix, in lower case
+ *
+ * "array" for @value 2 of enum bpf_map_type, with prefix BPF_MAP_TYPE_. Of
+ * several with that value the last: deprecated names come first.
+ *
+ * Return: false when there is none; @buf is then the number.
+ */
+bool btf_enum_word(const struct btf *btf, const char *enum_name,
+		   const char *prefix, int32_t value, char *buf, size_t len);
+
 /** text_to_ascii() - put '?' for all that is not printable ASCII. */
 void text_to_ascii(char *text);
 

@@ -25,7 +25,7 @@ struct htab_iter {
 	uint32_t chain;		/* elements of this bucket so far */
 	uint32_t visits;	/* and of all */
 	uint64_t node;		/* the next one; 0: the bucket's first */
-	bool disturbed;		/* elements moved: some may be missed or twice */
+	bool disturbed;		/* elements moved: some are missed or twice */
 };
 
 /**

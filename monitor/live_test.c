@@ -38,10 +38,11 @@ static bool await_reading(struct live *l, unsigned int *seen, unsigned int i)
 {
 	unsigned int spin, reads;
 
-	while ((reads = __atomic_load_n(&l->reads, __ATOMIC_ACQUIRE)) == *seen) {
+	do {
 		if (clock_now_ns() > l->until_ns)
 			return false;
-	}
+		reads = __atomic_load_n(&l->reads, __ATOMIC_ACQUIRE);
+	} while (reads == *seen);
 	*seen = reads;
 	for (spin = i * 37 % 12000; spin; spin--)
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);

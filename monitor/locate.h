@@ -10,8 +10,8 @@
 
 /**
  * locate_kernel() - find the kernel, and ready @km to read it
- * @phys_base: what the kernel calls so: image address = KVA - 0xffffffff80000000
- *             + @phys_base
+ * @phys_base: what the kernel calls so; an address of its image lies at
+ *             KVA - 0xffffffff80000000 + @phys_base
  *
  * Tries the addresses that "Kernel code" of /proc/iomem leaves, then all of
  * RAM in steps of the image's alignment. A place is taken when linux_banner

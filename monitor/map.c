@@ -223,7 +223,7 @@ static int open_layout(struct monitor *mon, struct mon_map *m)
 	}
 	m->layout = map_types[m->type].layout;
 	if (map_is_percpu(m) && !mon->nr_possible) {
-		map_unreadable(m, "the guest did not say where per-CPU data is");
+		map_unreadable(m, "where per-CPU data is was not told");
 		return 0;
 	}
 	if (!m->value_size) {

@@ -10,7 +10,6 @@
 
 #include <bpf/btf.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +19,6 @@
 #define MAX_TYPE_TEXT 128
 #define MAX_HEX_BYTES 4096u	/* of a value without a type */
 #define HEX_BYTES_PER_WORK 16
-
-#define TYPE_PREFIX "BPF_MAP_TYPE_"
-#define TYPE_DEPRECATED "_DEPRECATED"
 
 struct map_reading {
 	struct monitor *mon;
@@ -41,38 +37,14 @@ static bool is_word_size(uint32_t size)
 	return size == 1 || size == 2 || size == 4 || size == 8;
 }
 
-static bool ends_with(const char *s, const char *end)
+static json_t *map_type_name(const struct monitor *mon,
+			     const struct mon_map *m)
 {
-	size_t len = strlen(s), end_len = strlen(end);
-
-	return len >= end_len && !strcmp(s + len - end_len, end);
-}
-
-json_t *map_type_name(const struct monitor *mon, const struct mon_map *m)
-{
-	const struct btf *btf = mon->kbtf.btf;
-	const struct btf_type *t;
-	const struct btf_enum *e;
 	char text[MAX_TYPE_TEXT];
-	unsigned int i;
-	char *p;
-	int id;
 
-	id = btf__find_by_name_kind(btf, "bpf_map_type", BTF_KIND_ENUM);
-	t = id < 0 ? NULL : btf__type_by_id(btf, id);
-	for (i = 0, e = t ? btf_enum(t) : NULL; t && i < btf_vlen(t); i++, e++) {
-		const char *name = btf__name_by_offset(btf, e->name_off);
-
-		if ((uint32_t)e->val != m->type || !name ||
-		    strncmp(name, TYPE_PREFIX, strlen(TYPE_PREFIX)) ||
-		    ends_with(name, TYPE_DEPRECATED))
-			continue;
-		snprintf(text, sizeof(text), "%s", name + strlen(TYPE_PREFIX));
-		for (p = text; *p; p++)
-			*p = tolower((unsigned char)*p);
-		return json_from_text(text, sizeof(text));
-	}
-	return json_sprintf("type %u", m->type);
+	btf_enum_word(mon->kbtf.btf, "bpf_map_type", "BPF_MAP_TYPE_", m->type,
+		      text, sizeof(text));
+	return json_from_text(text, sizeof(text));
 }
 
 /* What the key or value is called; untyped ones by their size. */

@@ -8,9 +8,6 @@
 struct mon_map;
 struct monitor;
 
-/** map_type_name() - "percpu_array", from the kernel's BTF, or "type N". */
-json_t *map_type_name(const struct monitor *mon, const struct mon_map *m);
-
 /**
  * map_json() - read @m now, at most @max_entries of it
  * @work: what all maps of one reading may still cost; lessened by this one

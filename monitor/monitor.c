@@ -88,7 +88,7 @@ static int open_guest(struct monitor *mon, const void *btf, size_t btf_len,
 	int err;
 
 	if (!mon->info.nr_cpus || mon->info.nr_cpus > MON_MAX_CPUS)
-		return fail(-EINVAL, msg, len, "%u CPUs, at most %u can be read",
+		return fail(-EINVAL, msg, len, "%u CPUs, at most %u are read",
 			    mon->info.nr_cpus, MON_MAX_CPUS);
 
 	err = kbtf_init(&mon->kbtf, btf, btf_len);
@@ -102,18 +102,18 @@ static int open_guest(struct monitor *mon, const void *btf, size_t btf_len,
 			    &mon->phys_base);
 	if (err == -ENOENT)
 		return fail(err, msg, len,
-			    "the guest did not tell where linux_banner and init_top_pgt are");
+			    "linux_banner or init_top_pgt was not told");
 	if (err)
 		return fail(err, msg, len,
-			    "no kernel with its linux_banner at %#" PRIx64 " in guest memory",
+			    "no kernel in memory has linux_banner at %#" PRIx64,
 			    mon->info.sym[MON_SYM_LINUX_BANNER]);
 
 	if (read_percpu_offsets(mon))
 		return fail(-EPROTO, msg, len,
-			    "__per_cpu_offset or nr_cpu_ids do not read as such");
+			    "__per_cpu_offset or nr_cpu_ids reads wrong");
 	if (!boot_cpu_fits(mon))
 		return fail(-EPROTO, msg, len,
-			    "CPU 0's idle task is not init_task: BTF of another kernel?");
+			    "CPU 0 does not idle in init_task: other BTF?");
 	return 0;
 }
 
@@ -309,22 +309,56 @@ int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
 	return nr;
 }
 
+/* The array map and the address of bytes of its entry 0. */
+static int array_value_kva(struct monitor *mon, uint32_t map_id, size_t off,
+			   size_t len, struct mon_map *m, uint64_t *kva)
+{
+	int err = map_probe(mon, map_id, m);
+
+	if (err)
+		return err;
+	if (m->layout != MAP_ARRAY || off > m->value_size ||
+	    len > m->value_size - off)
+		return -EINVAL;
+	*kva = map_array_entry(mon, m, 0).slot_kva + off;
+	return 0;
+}
+
 int mon_read_array_value(struct monitor *mon, uint32_t map_id, void *buf,
 			 size_t off, size_t len)
 {
-	struct map_entry e;
 	struct mon_map m;
+	uint64_t kva;
 	int err;
 
-	err = map_probe(mon, map_id, &m);
+	err = array_value_kva(mon, map_id, off, len, &m, &kva);
+	if (!err)
+		err = kmem_read(&mon->kmem, kva, buf, len);
+	return err ? err : map_check(mon, &m);
+}
+
+int mon_array_value_hva(struct monitor *mon, uint32_t map_id, size_t off,
+			size_t len, void **hva)
+{
+	const struct page_walk *walk = &mon->kmem.walk;
+	struct mon_map m;
+	uint64_t kva, gpa;
+	void *at;
+	int err;
+
+	err = array_value_kva(mon, map_id, off, len, &m, &kva);
 	if (err)
 		return err;
-	if (m.layout != MAP_ARRAY || off > m.value_size ||
-	    len > m.value_size - off)
-		return -EINVAL;
-	e = map_array_entry(mon, &m, 0);
-	err = kmem_read(&mon->kmem, e.slot_kva + off, buf, len);
-	return err ? err : map_check(mon, &m);
+	if (kva % PW_PAGE_SIZE + len > PW_PAGE_SIZE ||
+	    page_walk_translate(walk, kva, &gpa))
+		return -EFAULT;
+	at = guest_mem_hva(walk->mem, gpa, len);
+	if (!at)
+		return -EFAULT;
+	err = map_check(mon, &m);
+	if (!err)
+		*hva = at;
+	return err;
 }
 
 void mon_stats_read(const struct monitor *mon, struct mon_stats *st)

@@ -22,7 +22,7 @@ struct monitor;
 
 #define MON_MAX_CPUS 256
 
-/* Kernel symbols the monitor needs; 0: not told. Names in mon_symbol_names[]. */
+/* Kernel symbols the monitor uses. Names in mon_symbol_names[]. */
 enum mon_symbol {
 	MON_SYM_LINUX_BANNER,
 	MON_SYM_INIT_TOP_PGT,
@@ -41,10 +41,10 @@ extern const char *const mon_symbol_names[MON_SYM_NR];
 
 /* What the agent told about its kernel (HELLO); hostile. */
 struct mon_guest_info {
-	uint64_t sym[MON_SYM_NR];	/* kernel virtual addresses */
-	uint64_t kernel_code_phys;	/* "Kernel code" of /proc/iomem */
-	unsigned int levels;		/* paging levels; a hint, both are tried */
-	unsigned int nr_cpus;		/* online; those CPUs' run queues are read */
+	uint64_t sym[MON_SYM_NR];	/* kernel addresses; 0: not told */
+	uint64_t kernel_code_phys;	/* "Kernel code" of /proc/iomem; or 0 */
+	unsigned int levels;		/* of paging; both are tried anyway */
+	unsigned int nr_cpus;		/* online: whose run queues are read */
 };
 
 /**
@@ -101,7 +101,7 @@ struct mon_sched {
 	int64_t exit_kind;	/* of the root scheduler; -1 not available */
 	int64_t bypass_depth;	/* -1: not available */
 	unsigned int nr_events;	/* names from the guest's BTF */
-	const char *event_names[MON_MAX_EVENTS]; /* live as long as the monitor */
+	const char *event_names[MON_MAX_EVENTS]; /* the monitor's */
 	int64_t events[MON_MAX_EVENTS];	/* sum over CPUs */
 };
 
@@ -205,6 +205,18 @@ int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
  */
 int mon_read_array_value(struct monitor *mon, uint32_t map_id, void *buf,
 			 size_t off, size_t len);
+
+/**
+ * mon_array_value_hva() - where bytes of entry 0 of an array map are, here
+ * @hva: guest memory, which may also be written
+ *
+ * For a map that is kept: the kernel neither moves nor frees its pages while
+ * it lives, but nothing here holds it. Guest memory outlives the monitor.
+ *
+ * Return: as mon_read_array_value(); -EFAULT also for more than one page.
+ */
+int mon_array_value_hva(struct monitor *mon, uint32_t map_id, size_t off,
+			size_t len, void **hva);
 
 struct mon_stats {
 	uint64_t reads, read_bytes, faults, walks;

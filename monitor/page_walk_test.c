@@ -31,7 +31,8 @@ static void guest_init(struct guest *g, unsigned int levels)
 	ck_assert_ptr_ne(ram, MAP_FAILED);
 	memset(g, 0, sizeof(*g));
 	g->mem.nr = 1;
-	g->mem.regions[0] = (struct guest_mem_region){ RAM_GPA, RAM_BYTES, ram };
+	g->mem.regions[0] =
+		(struct guest_mem_region){ RAM_GPA, RAM_BYTES, ram };
 	g->walk = (struct page_walk){ &g->mem, RAM_GPA, levels };
 	g->next = RAM_GPA + PW_PAGE_SIZE;
 }

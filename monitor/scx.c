@@ -77,7 +77,8 @@ static void find_events(const struct btf *btf, struct scx_layout *l)
 		uint32_t bits = btf_member_bit_offset(t, i);
 		const char *name = btf__name_by_offset(btf, m->name_off);
 
-		if (!is_identifier(name) || bits % 8 || (size != 4 && size != 8))
+		if (!is_identifier(name) || bits % 8 ||
+		    (size != 4 && size != 8))
 			continue;
 		l->event_names[l->nr_events] = name;
 		l->events[l->nr_events].off = bits / 8;

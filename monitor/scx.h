@@ -20,7 +20,7 @@ struct scx_layout {
 	struct scx_state_value states[SCX_MAX_STATES];
 	unsigned int nr_states;
 	unsigned int nr_events;
-	const char *event_names[MON_MAX_EVENTS];	/* in the kernel's BTF */
+	const char *event_names[MON_MAX_EVENTS];	/* in the BTF */
 	struct {
 		uint32_t off;
 		uint8_t size;

@@ -5,16 +5,10 @@
 #include "monitor/btf_type.h"
 #include "monitor/monitor_priv.h"
 
-#include <bpf/btf.h>
-
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
-
-#define STATE_PREFIX "BPF_STRUCT_OPS_STATE_"
 
 int struct_ops_open(struct monitor *mon, struct mon_map *m)
 {
@@ -121,30 +115,13 @@ int struct_ops_progs(struct monitor *mon, const struct mon_map *m,
 	return nr;
 }
 
-/* "ready", from the kernel's own enumerator; or the number. */
 static json_t *state_json(const struct monitor *mon, int64_t state)
 {
-	const struct btf *btf = mon->kbtf.btf;
-	const struct btf_type *t;
-	const struct btf_enum *e;
-	char text[32], *p;
-	unsigned int i;
-	int id;
+	char text[32];
 
-	id = btf__find_by_name_kind(btf, "bpf_struct_ops_state", BTF_KIND_ENUM);
-	t = id < 0 ? NULL : btf__type_by_id(btf, id);
-	for (i = 0, e = t ? btf_enum(t) : NULL; t && i < btf_vlen(t); i++, e++) {
-		const char *name = btf__name_by_offset(btf, e->name_off);
-
-		if ((uint32_t)e->val != (uint32_t)state || !name ||
-		    strncmp(name, STATE_PREFIX, strlen(STATE_PREFIX)))
-			continue;
-		snprintf(text, sizeof(text), "%s", name + strlen(STATE_PREFIX));
-		for (p = text; *p; p++)
-			*p = tolower((unsigned char)*p);
-		return json_from_text(text, sizeof(text));
-	}
-	return json_from_int64(state);
+	btf_enum_word(mon->kbtf.btf, "bpf_struct_ops_state",
+		      "BPF_STRUCT_OPS_STATE_", state, text, sizeof(text));
+	return json_from_text(text, sizeof(text));
 }
 
 static json_t *count_json(uint64_t v, uint64_t absent)
@@ -181,8 +158,8 @@ int struct_ops_json(struct monitor *mon, const struct mon_map *m, json_t *obj)
 			list = NULL;
 		}
 	}
-	if (!list || json_object_set_new(obj, "state", state_json(mon, state)) ||
-	    json_object_set_new(obj, "programs", json_incref(list))) {
+	if (json_object_set_new(obj, "state", state_json(mon, state)) ||
+	    json_object_set(obj, "programs", list)) {
 		json_decref(list);
 		return -ENOMEM;
 	}

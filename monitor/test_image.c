@@ -57,20 +57,25 @@ static const struct {
 	{ "scx_rq", "u32 flags;scx_dispatch_q local_dsq;u32 nr_running;",
 	  false },
 	{ "rq_donor", "ptr donor;ptr curr;", true },
-	{ "rq", "u32 nr_running;rq_donor -;ptr idle;scx_rq scx;u64 clock;int cpu;",
+	{ "rq",
+	  "u32 nr_running;rq_donor -;ptr idle;scx_rq scx;u64 clock;int cpu;",
 	  false },
 	{ "sched_ext_ops", "u64 flags;char128 name;", false },
 	{ "scx_ops_union", "sched_ext_ops ops;", true },
 	{ "scx_event_stats", "s64 SCX_EV_ONE;int SCX_EV_TWO;s64 SCX_EV_NEW;",
 	  false },
 	{ "scx_sched_pcpu", "ptr sch;scx_event_stats event_stats;", false },
-	{ "scx_sched", "scx_ops_union -;atomic_t exit_kind;int bypass_depth;ptr pcpu;ptr event_stats_cpu;",
+	{ "scx_sched",
+	  "scx_ops_union -;atomic_t exit_kind;int bypass_depth;ptr pcpu;"
+	  "ptr event_stats_cpu;",
 	  false },
 	{ "xarray", "u32 xa_flags;ptr xa_head;", false },
 	{ "idr", "xarray idr_rt;u32 idr_base;", false },
 	{ "xa_node", "u8 shift;u8 offset;ptr parent;slots slots;", false },
 	{ "btf", "ptr data;u32 data_size;u32 id;ptr base_btf;", false },
-	{ "bpf_map", "u32 map_type;u32 key_size;u32 value_size;u32 max_entries;u32 id;char16 name;ptr btf;u32 btf_key_type_id;u32 btf_value_type_id;",
+	{ "bpf_map",
+	  "u32 map_type;u32 key_size;u32 value_size;u32 max_entries;u32 id;"
+	  "char16 name;ptr btf;u32 btf_key_type_id;u32 btf_value_type_id;",
 	  false },
 	{ "hlist_nulls_head", "ptr first;", false },
 	{ "hlist_nulls_node", "ptr pprev;ptr next;", false },
@@ -85,7 +90,8 @@ static const struct {
 	{ "bpf_link", "u32 id;ptr prog;", false },
 	{ "common_value", "int refcnt;int state;", false },
 	{ "struct_ops_value", "common_value common;", false },
-	{ "bpf_struct_ops_map", "bpf_map map;ptr links;u32 funcs_cnt;struct_ops_value kvalue;",
+	{ "bpf_struct_ops_map",
+	  "bpf_map map;ptr links;u32 funcs_cnt;struct_ops_value kvalue;",
 	  false },
 	{ "flex_value", "char0 value;", false },
 	{ "flex_pptrs", "ptr0 pptrs;", false },
@@ -495,8 +501,8 @@ void ti_idr_set(struct test_image *ti, uint32_t id, uint64_t ptr)
 	if (!head) {
 		head = new_node(ti, 0) + 2;
 	} else {
-		memcpy(&shift, ti_hva(ti, head - 2 + ti_off(ti, "xa_node.shift")),
-		       1);
+		node = head - 2 + ti_off(ti, "xa_node.shift");
+		memcpy(&shift, ti_hva(ti, node), 1);
 	}
 	/* Grow upwards until the index fits. */
 	while ((uint64_t)index >> shift >> bits) {
