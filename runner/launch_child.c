@@ -177,6 +177,22 @@ static bool emulated_abort(void *ctx)
 	return grace_is_over(e->intr);
 }
 
+/* No host: none to be had, it hangs or died, or something here is wrong. */
+static void finish_no_host(struct launch_result *res, int err, const char *why)
+{
+	char reason[400];
+
+	if (err == -ENOENT) {
+		finish(res, LAUNCH_SKIP, why);
+	} else if (err == -ETIMEDOUT || err == -EIO) {
+		snprintf(reason, sizeof(reason),
+			 "a fault of the emulating machine: %s", why);
+		finish(res, LAUNCH_MACHINE_FAULT, reason);
+	} else {
+		finish(res, LAUNCH_ERROR, why);
+	}
+}
+
 static void emulated_result(const struct emu_result *r,
 			    const struct interrupt *intr,
 			    struct launch_result *res)
@@ -196,22 +212,6 @@ static void emulated_result(const struct emu_result *r,
 		snprintf(reason, sizeof(reason), "the VM process %s: %s",
 			 emu_end_name(r->end), r->reason);
 		finish(res, LAUNCH_ERROR, reason);
-	}
-}
-
-/* No host: none to be had, it hangs or died, or something here is wrong. */
-static void finish_no_host(struct launch_result *res, int err, const char *why)
-{
-	char reason[400];
-
-	if (err == -ENOENT) {
-		finish(res, LAUNCH_SKIP, why);
-	} else if (err == -ETIMEDOUT || err == -EIO) {
-		snprintf(reason, sizeof(reason),
-			 "a fault of the emulating machine: %s", why);
-		finish(res, LAUNCH_MACHINE_FAULT, reason);
-	} else {
-		finish(res, LAUNCH_ERROR, why);
 	}
 }
 
