@@ -16,7 +16,7 @@
 
 struct blk_gate {
 	_Atomic uint32_t asked;	/* atomic; coordinator's */
-	_Atomic uint32_t parked; /* atomic; worker's: the @asked it parked for */
+	_Atomic uint32_t parked; /* atomic; worker's: @asked it parked for */
 	_Atomic bool away;	/* atomic; worker's: nobody runs */
 	_Atomic int poke_fd;	/* atomic; coordinator's eventfd, borrowed */
 	int pause_fd, resume_fd; /* owned eventfds, non-blocking */

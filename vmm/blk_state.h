@@ -58,7 +58,7 @@ struct blk_state {
 	bool wired;			/* vq stands in guest memory */
 	struct virtqueue vq;
 	bool stalled;			/* the next chain waits for tokens */
-	uint16_t stamped;		/* avail index up to which seen_ns is set */
+	uint16_t stamped;		/* seen_ns is set up to this index */
 	uint64_t seen_ns[VIRTIO_QUEUE_MAX]; /* by avail index */
 
 	struct vq_chain chain;		/* scratch of one drain */
@@ -90,7 +90,7 @@ void blk_state_fini(struct blk_state *s);
 int blk_state_activate(struct blk_state *s, uint64_t features,
 		       const struct virtio_queue_setup *setup);
 
-/** blk_state_reset() - forget the queue and the debt, keep image and counters */
+/** blk_state_reset() - forget queue and debt, keep image and counters */
 void blk_state_reset(struct blk_state *s);
 
 /** blk_state_drain() - the worker's drain, see struct blk_worker_client */

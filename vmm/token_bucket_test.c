@@ -284,7 +284,8 @@ static unsigned int saturate(const struct saturated *c, unsigned int secs,
 /* What binds of the two rates, in requests per second. */
 static double rate_of(const struct saturated *c)
 {
-	double ops = c->lim.ops_per_s ? (double)c->lim.ops_per_s / c->ops : 1e18;
+	double ops = c->lim.ops_per_s ?
+		     (double)c->lim.ops_per_s / c->ops : 1e18;
 	double bytes = c->lim.bytes_per_s ?
 		       (double)c->lim.bytes_per_s / c->bytes : 1e18;
 

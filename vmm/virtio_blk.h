@@ -33,7 +33,7 @@ void virtio_blk_free(struct virtio_blk *b);
 /** virtio_blk_set_irq() - before the guest runs */
 void virtio_blk_set_irq(struct virtio_blk *b, struct virtio_irq *irq);
 
-/** virtio_blk_set_mem() - wire guest memory, borrowed; kicks so far count (B4) */
+/** virtio_blk_set_mem() - wire guest memory, borrowed; kicks so far count */
 void virtio_blk_set_mem(struct virtio_blk *b, const struct guest_mem *mem);
 
 /**
