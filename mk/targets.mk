@@ -5,7 +5,7 @@
 
 # As many jobs as CPUs, unless make was told.
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-sub_make = +$(MAKE) $(jobs)
+sub_make = +@$(MAKE) $(jobs)
 
 unit-tests: $(unit-tests)
 
