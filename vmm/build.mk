@@ -56,6 +56,7 @@ vmm-tests += token_bucket_test
 vmm-tests += virtqueue_test
 vmm-tests += virtio_mmio_test
 vmm-tests += virtio_console_test
+tsan-tests += vmm/virtqueue_test vmm/virtio_mmio_test vmm/virtio_console_test
 
 vmm-tests += topology_test
 vmm-tests += cpuid_test
@@ -72,6 +73,7 @@ vmm-libs := -lzstd -llzma -llz4 -lz
 
 $(eval $(call archive,vmm,$(vmm-objs)))
 $(eval $(call unit_tests,vmm,$(vmm-tests),vmm lib,$(vmm-libs)))
+include vmm/fuzz/build.mk
 
 # a VM from the command line, for work on the VMM itself
 $(O)/vmm/vmm_boot: $(O)/vmm/vmm_boot.o $(O)/vmm/vmm.a $(O)/lib/lib.a
