@@ -2,6 +2,7 @@
 /* Doing what agent/phase.c decides. */
 #include "agent/agent.h"
 
+#include "agent/clock_exchange.h"
 #include "agent/json_text.h"
 #include "agent/plan.h"
 #include "agent/sysfile.h"
@@ -14,6 +15,23 @@
 static void send_index(struct agent *a, uint16_t type, unsigned int index)
 {
 	port_send_json(&a->port, type, json_pack("{s:i}", "index", index));
+}
+
+/*
+ * Point 0 is before the first phase, point n after phase n - 1. Not worth more
+ * than this wait: without it, what needs both clocks is not judged.
+ */
+#define CLOCK_WAIT_NS (500 * NSEC_PER_MSEC)
+
+static void measure_clock(struct agent *a, unsigned int point)
+{
+	struct ktstr_clock *c = &a->shm.hdr->clock;
+
+	clock_exchange_open(c, point + 1);
+	port_send_json(&a->port, KTSTR_MSG_CLOCK,
+		       json_pack("{s:i}", "point", point));
+	if (!clock_exchange_run(c, CLOCK_WAIT_NS))
+		log_warn("agent: the host did not come to compare clocks");
 }
 
 static void publish_phase(struct agent *a, uint32_t phase)
@@ -74,6 +92,7 @@ static void finish(struct agent *a)
 				 state_text("/sys/kernel/sched_ext/state"),
 				 "sched_ops",
 				 state_text("/sys/kernel/sched_ext/root/ops")));
+	measure_clock(a, index + 1);
 }
 
 int agent_run_phases(struct agent *a)
@@ -87,6 +106,8 @@ int agent_run_phases(struct agent *a)
 			agent_pump(a, wake_ns);
 			break;
 		case PHASE_ASK:
+			if (first)
+				measure_clock(a, 0);
 			send_index(a, KTSTR_MSG_PHASE_READY, a->phases.index);
 			break;
 		case PHASE_BEGIN:

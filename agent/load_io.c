@@ -21,17 +21,52 @@ static int io_alloc(struct load *l, uint64_t bytes)
 	return err ? load_fail(l, "alloc buffer", -err) : 0;
 }
 
+/* One call on the disk, of one request at a time. */
+struct io {
+	uint64_t offset, bytes;	/* no bytes: a flush */
+	bool write;
+	uint32_t gen;		/* stamp_freeze_gen() before the call */
+	uint64_t submit_ns;
+};
+
+static void io_begin(struct load *l, struct io *io)
+{
+	io->gen = stamp_freeze_gen(&l->stamp);
+	io->submit_ns = clock_now_ns();
+}
+
+static struct ktstr_cell *io_stamp(struct load *l, const struct io *io,
+				   uint64_t return_ns)
+{
+	struct ktstr_io_event event = {
+		.sector = io->offset / SECTOR_BYTES,
+		.submit_ns = io->submit_ns,
+		.return_ns = return_ns,
+		.bytes = io->bytes,
+		.write = io->write,
+	};
+	struct ktstr_cell *cell;
+
+	cell = stamp_io_at(&l->stamp, io->submit_ns, io->gen, io->bytes,
+			   return_ns, sched_getcpu());
+	/* a flush has no sector to know it by */
+	if (io->bytes)
+		stamp_io_event(&l->stamp, &event, io->gen);
+	return cell;
+}
+
 /*
- * One pread() or pwrite() has returned. An error is no progress: a worker on a
- * broken disk is to look stuck, not busy.
+ * The call has returned. An error is no progress: a worker on a broken disk is
+ * to look stuck, not busy.
  */
-static struct ktstr_cell *io_done(struct load *l, ssize_t moved, uint64_t want,
-				  uint64_t submit_ns, uint32_t gen)
+static struct ktstr_cell *io_done(struct load *l, const struct io *io,
+				  ssize_t moved)
 {
 	const struct timespec pause = { .tv_nsec = ERROR_PAUSE_NS };
+	uint64_t return_ns = clock_now_ns();
 
-	if (moved == (ssize_t)want)
-		return stamp_io(&l->stamp, submit_ns, gen, moved);
+	if (moved == (ssize_t)io->bytes)
+		return io_stamp(l, io, return_ns);
 	if (moved >= 0 || errno != EINTR) {
 		stamp_io_error(&l->stamp);
 		nanosleep(&pause, NULL);
@@ -70,16 +105,14 @@ static int rand_read_run(struct load *l)
 {
 	uint64_t block_bytes = l->param[BLOCK_BYTES];
 	uint64_t blocks = l->disk_bytes / block_bytes;
-	uint64_t submit_ns, offset;
-	uint32_t gen;
+	struct io io = { .bytes = block_bytes };
 	ssize_t moved;
 
 	while (!load_stopping(l)) {
-		offset = rng_below(&l->rng, blocks) * block_bytes;
-		gen = stamp_freeze_gen(&l->stamp);
-		submit_ns = clock_now_ns();
-		moved = pread(l->disk_fd, l->buf, block_bytes, offset);
-		stamp_iteration(io_done(l, moved, block_bytes, submit_ns, gen));
+		io.offset = rng_below(&l->rng, blocks) * block_bytes;
+		io_begin(l, &io);
+		moved = pread(l->disk_fd, l->buf, block_bytes, io.offset);
+		stamp_iteration(io_done(l, &io, moved));
 	}
 	return 0;
 }
@@ -136,14 +169,16 @@ static int write_setup(struct load *l)
 static struct ktstr_cell *write_next(struct load *l, struct writer *w)
 {
 	uint64_t block_bytes = l->param[BLOCK_BYTES];
-	uint64_t offset = w->first + w->next * block_bytes;
-	uint32_t gen = stamp_freeze_gen(&l->stamp);
-	uint64_t submit_ns = clock_now_ns();
-	ssize_t moved;
+	struct io io = {
+		.offset = w->first + w->next * block_bytes,
+		.bytes = block_bytes,
+		.write = true,
+	};
 
 	w->next = (w->next + 1) % w->blocks;
-	moved = pwrite(l->disk_fd, l->buf, block_bytes, offset);
-	return io_done(l, moved, block_bytes, submit_ns, gen);
+	io_begin(l, &io);
+	return io_done(l, &io,
+		       pwrite(l->disk_fd, l->buf, block_bytes, io.offset));
 }
 
 static int seq_write_run(struct load *l)
@@ -183,10 +218,10 @@ static const struct load_param sync_write_params[] = {
 /* An operation of no bytes: the disk flushes. */
 static struct ktstr_cell *sync_now(struct load *l)
 {
-	uint32_t gen = stamp_freeze_gen(&l->stamp);
-	uint64_t submit_ns = clock_now_ns();
+	struct io io = { .write = true };
 
-	return io_done(l, fdatasync(l->disk_fd), 0, submit_ns, gen);
+	io_begin(l, &io);
+	return io_done(l, &io, fdatasync(l->disk_fd));
 }
 
 static int sync_write_run(struct load *l)

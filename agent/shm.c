@@ -14,13 +14,14 @@
 int shm_layout(struct ktstr_shm_hdr *hdr, unsigned int nr_workers,
 	       unsigned int nr_phases)
 {
-	uint64_t workers, cells;
+	uint64_t workers, cells, rings;
 
 	if (nr_workers > KTSTR_SHM_MAX_WORKERS ||
 	    nr_phases > KTSTR_SHM_MAX_PHASES)
 		return -E2BIG;
 	workers = (uint64_t)nr_workers * sizeof(struct ktstr_worker);
 	cells = (uint64_t)nr_workers * nr_phases * sizeof(struct ktstr_cell);
+	rings = (uint64_t)nr_workers * sizeof(struct ktstr_io_ring);
 	*hdr = (struct ktstr_shm_hdr){
 		.magic = KTSTR_SHM_MAGIC,
 		.version = KTSTR_SHM_VERSION,
@@ -29,7 +30,9 @@ int shm_layout(struct ktstr_shm_hdr *hdr, unsigned int nr_workers,
 		.workers_off = sizeof(*hdr),
 		.cells_off = sizeof(*hdr) + workers,
 		.cell_bytes = sizeof(struct ktstr_cell),
-		.total_bytes = sizeof(*hdr) + workers + cells,
+		.rings_off = sizeof(*hdr) + workers + cells,
+		.ring_bytes = sizeof(struct ktstr_io_ring),
+		.total_bytes = sizeof(*hdr) + workers + cells + rings,
 		.phase = KTSTR_SHM_NO_PHASE,
 	};
 	return 0;

@@ -14,6 +14,7 @@ void stamp_init(struct stamp *s, struct ktstr_shm_hdr *hdr, unsigned int nr,
 		.worker = (struct ktstr_worker *)(base + hdr->workers_off) + nr,
 		.cells = (struct ktstr_cell *)(base + hdr->cells_off) +
 			 (size_t)nr * hdr->nr_phases,
+		.ring = (struct ktstr_io_ring *)(base + hdr->rings_off) + nr,
 		.allowed = allowed,
 		.phase = KTSTR_SHM_NO_PHASE,
 		.cpu = STAMP_NO_CPU,
@@ -154,6 +155,29 @@ struct ktstr_cell *stamp_io(struct stamp *s, uint64_t submit_ns, uint32_t gen,
 	uint64_t now_ns = clock_now_ns();
 
 	return stamp_io_at(s, submit_ns, gen, bytes, now_ns, sched_getcpu());
+}
+
+void stamp_io_event(struct stamp *s, const struct ktstr_io_event *event,
+		    uint32_t gen)
+{
+	struct ktstr_io_ring *r = s->ring;
+	struct ktstr_io_event *slot = &r->events[r->head % KTSTR_IO_RING_LEN];
+
+	if (!s->cell || gen != stamp_freeze_gen(s))
+		return;
+	/*
+	 * The head that announced the slot's old entry is visible before the
+	 * slot changes: whoever sees it change sees that head. Pairs with the
+	 * fence of the host's second look at head.
+	 */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&slot->sector, event->sector, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->submit_ns, event->submit_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->return_ns, event->return_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->bytes, event->bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->write, event->write, __ATOMIC_RELAXED);
+	/* Release: the entry before its number. Pairs with the host's fence. */
+	__atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
 }
 
 void stamp_io_error(struct stamp *s)

@@ -32,6 +32,7 @@ struct stamp {
 	const struct ktstr_shm_hdr *hdr; /* written by PID 1 and the host */
 	struct ktstr_worker *worker;
 	struct ktstr_cell *cells;	/* of this worker, one for each phase */
+	struct ktstr_io_ring *ring;	/* of this worker */
 	const cpu_set_t *allowed;	/* borrowed; NULL: any CPU */
 	struct ktstr_cell *cell;	/* where to count now; NULL: nowhere */
 	uint32_t phase;			/* of cell, or KTSTR_SHM_NO_PHASE */
@@ -100,6 +101,17 @@ struct ktstr_cell *stamp_io_at(struct stamp *s, uint64_t submit_ns,
 /** stamp_io() - stamp_io_at() here and now. */
 struct ktstr_cell *stamp_io(struct stamp *s, uint64_t submit_ns, uint32_t gen,
 			    uint64_t bytes);
+
+/**
+ * stamp_io_event() - tell the host of a read or write that was just stamped
+ * @event: copied
+ * @gen: hdr->freeze_gen when it was submitted
+ *
+ * Outside a phase, and of an IO during which the VM was frozen, nothing is
+ * told: nothing could be made of it.
+ */
+void stamp_io_event(struct stamp *s, const struct ktstr_io_event *event,
+		    uint32_t gen);
 
 /** stamp_io_error() - an IO has failed: counted, and no progress. */
 void stamp_io_error(struct stamp *s);

@@ -123,6 +123,40 @@ bool court_time_counts(const struct court *c, double limit_ns,
 	return false;
 }
 
+bool court_clocks_count(const struct court *c, double limit_ns,
+			struct finding *f)
+{
+	char limit[UNIT_TEXT_LEN], error[UNIT_TEXT_LEN];
+
+	if (c->clock_error_ns < 0) {
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "how the clocks of host and guest relate is not known");
+		return false;
+	}
+	if (limit_ns >= FLOORS_PER_LIMIT * c->clock_error_ns)
+		return court_time_counts(c, limit_ns, f);
+	finding_set(f, VERDICT_INCONCLUSIVE,
+		    "a limit of %s is below %d x the error between the clocks of host and guest, %s",
+		    unit_format_short(UNIT_TIME, limit_ns, limit),
+		    FLOORS_PER_LIMIT,
+		    unit_format_short(UNIT_TIME, c->clock_error_ns, error));
+	return false;
+}
+
+/* May this machine judge such a limit? */
+static bool kind_counts(const struct court *c, enum metric_kind kind,
+			double limit, struct finding *f)
+{
+	switch (kind) {
+	case METRIC_TIME:
+		return court_time_counts(c, limit, f);
+	case METRIC_CLOCKS:
+		return court_clocks_count(c, limit, f);
+	default:
+		return true;
+	}
+}
+
 /* the scenario's own checks */
 
 /* A [[check]] taken apart. */
@@ -227,8 +261,7 @@ static void judge_value(const struct court *c, const struct wanted *w,
 			    (long long)metric_samples(&w->metric, part));
 	} else if (!json_is_number(value)) {
 		finding_set(f, VERDICT_INCONCLUSIVE, "it is undefined");
-	} else if (def->kind != METRIC_TIME ||
-		   court_time_counts(c, limit, f)) {
+	} else if (kind_counts(c, def->kind, limit, f)) {
 		judge_number(w, json_number_value(value), f);
 		forgive_idle_disk(w, part, json_number_value(value), f);
 	}
@@ -336,6 +369,7 @@ static void open_court(struct court *c, const json_t *plan,
 	const char *accel = json_text(json_object_get(facts, "vm"), "accel");
 	const json_t *floor_ns = json_path(facts, "host", "time_floor_ns",
 					   NULL);
+	const json_t *error_ns = json_path(facts, "clock", "error_ns", NULL);
 
 	*c = (struct court){
 		.plan = plan,
@@ -347,6 +381,8 @@ static void open_court(struct court *c, const json_t *plan,
 			json_is_object(json_object_get(plan, "scheduler")),
 		.floor_ns = json_is_number(floor_ns) ?
 			    json_number_value(floor_ns) : -1,
+		.clock_error_ns = json_is_number(error_ns) ?
+				  json_number_value(error_ns) : -1,
 		.out = json_array(),
 	};
 }

@@ -17,6 +17,7 @@ struct court {
 	bool has_scheduler;
 	bool attached;		/* the scheduler was, or there is none to be */
 	double floor_ns;	/* 10 x this is the least limit; < 0: unknown */
+	double clock_error_ns;	/* likewise across host and guest */
 	json_t *out;		/* borrowed; the checks so far */
 	bool no_memory;
 
@@ -53,6 +54,10 @@ void finding_set(struct finding *f, enum verdict v, const char *fmt, ...);
  */
 bool court_time_counts(const struct court *c, double limit_ns,
 		       struct finding *f);
+
+/** court_clocks_count() - likewise, may a time across host and guest? */
+bool court_clocks_count(const struct court *c, double limit_ns,
+			struct finding *f);
 
 /** json_path() - json_object_get() along NULL-terminated keys */
 const json_t *json_path(const json_t *at, ...)

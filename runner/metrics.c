@@ -41,11 +41,9 @@ static const struct metric_def workload_metrics[] = {
 	PERCENTILE_ROWS("io_latency", "io_latency_ns", METRIC_TIME),
 	{ "iops", "iops", METRIC_IN_IOPS, METRIC_DISK, 0, false },
 	{ "bps", "bps", METRIC_IN_BPS, METRIC_DISK, 0, false },
-	{ "io_wake.p50", "io_wake_ns.p50", METRIC_IN_NS, METRIC_TIME, 20,
-	  true },
-	{ "io_wake.p99", "io_wake_ns.p99", METRIC_IN_NS, METRIC_TIME, 1000,
-	  true },
-	{ "io_wake.max", "io_wake_ns.max", METRIC_IN_NS, METRIC_TIME, 1, true },
+	PERCENTILE_ROWS("io_wake", "io_wake_ns", METRIC_CLOCKS),
+	{ "io_wake.count", "io_wake_ns.count", METRIC_IN_NONE, METRIC_COUNT, 0,
+	  false },
 	{ 0 },
 };
 

@@ -18,6 +18,7 @@ enum metric_kind {
 	METRIC_COUNT,	/* always judged */
 	METRIC_STATE,	/* a word; always judged, by equals only */
 	METRIC_TIME,	/* of the guest's clock: DESIGN 13's floor applies */
+	METRIC_CLOCKS,	/* host to guest: likewise, and the clocks' error too */
 	METRIC_DISK,	/* of the disk worker's own clock; always judged */
 	METRIC_RATIO,	/* a share; always judged */
 };

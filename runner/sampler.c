@@ -25,6 +25,8 @@ struct sampler {
 	_Atomic uint32_t phase;	/* set by the session, read by the thread */
 	pthread_mutex_t lock;	/* mon: one look at a time */
 	struct monitor *mon;
+	void (*on_sample)(void *ctx, uint32_t phase); /* under lock, and ctx */
+	void *on_sample_ctx;
 	FILE *out;		/* the thread's, until joined */
 	int stop_fd;
 	int timer_fd;
@@ -224,6 +226,19 @@ static void sample(struct sampler *s, uint64_t due_ns)
 	json_decref(line);
 }
 
+static void tell_sample(struct sampler *s)
+{
+	void (*fn)(void *ctx, uint32_t phase);
+	void *ctx;
+
+	pthread_mutex_lock(&s->lock);
+	fn = s->on_sample;
+	ctx = s->on_sample_ctx;
+	pthread_mutex_unlock(&s->lock);
+	if (fn)
+		fn(ctx, atomic_load_explicit(&s->phase, memory_order_relaxed));
+}
+
 static void *sampler_main(void *arg)
 {
 	struct sampler *s = arg;
@@ -247,6 +262,7 @@ static void *sampler_main(void *arg)
 		/* missed ticks are not made up for: they are missing samples */
 		due_ns += ticks * s->cfg.interval_ns;
 		sample(s, due_ns);
+		tell_sample(s);
 	}
 }
 
@@ -358,6 +374,28 @@ int sampler_shm(struct sampler *s, uint32_t map_id, void *buf, size_t off,
 	err = mon_read_array_value(s->mon, map_id, buf, off, len);
 	pthread_mutex_unlock(&s->lock);
 	return err;
+}
+
+int sampler_shm_hva(struct sampler *s, uint32_t map_id, size_t off, size_t len,
+		    void **hva)
+{
+	int err;
+
+	if (!s)
+		return -ENOTSUP;
+	pthread_mutex_lock(&s->lock);
+	err = mon_array_value_hva(s->mon, map_id, off, len, hva);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+void sampler_on_sample(struct sampler *s, void (*fn)(void *ctx, uint32_t phase),
+		       void *ctx)
+{
+	pthread_mutex_lock(&s->lock);
+	s->on_sample = fn;
+	s->on_sample_ctx = ctx;
+	pthread_mutex_unlock(&s->lock);
 }
 
 const struct sampler_phase *sampler_phase(const struct sampler *s,

@@ -74,6 +74,18 @@ int sampler_sched(struct sampler *s, struct mon_sched *sched);
 int sampler_shm(struct sampler *s, uint32_t map_id, void *buf, size_t off,
 		size_t len);
 
+/** sampler_shm_hva() - see mon_array_value_hva(); -ENOTSUP without @s */
+int sampler_shm_hva(struct sampler *s, uint32_t map_id, size_t off, size_t len,
+		    void **hva);
+
+/**
+ * sampler_on_sample() - have @fn called on the sampler's thread, each interval
+ *
+ * Until sampler_stop(). @fn may call sampler_shm().
+ */
+void sampler_on_sample(struct sampler *s, void (*fn)(void *ctx, uint32_t phase),
+		       void *ctx);
+
 /** sampler_phase() - the sums of one phase; after sampler_stop() */
 const struct sampler_phase *sampler_phase(const struct sampler *s,
 					  uint32_t phase);

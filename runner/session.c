@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/path.h"
 #include "runner/cmd.h"
+#include "runner/io_wake.h"
 #include "runner/sampler.h"
 
 #include <errno.h>
@@ -125,6 +126,7 @@ void session_phase_end(struct session *s, uint32_t index)
 	p->host_end_ns = clock_now_ns();
 	p->disks_end = mark_disks(s);
 	p->ended = true;
+	io_wake_drain(s->io_wake, index);
 	sampler_set_phase(s->sampler, KTSTR_SHM_NO_PHASE);
 	if (!s->sampler)
 		return;
@@ -150,7 +152,7 @@ void session_phase_end(struct session *s, uint32_t index)
 static bool shm_header_ok(const struct session *s,
 			  const struct ktstr_shm_hdr *hdr)
 {
-	uint64_t workers_end, cells_end;
+	uint64_t workers_end, cells_end, rings_end;
 
 	if (hdr->magic != KTSTR_SHM_MAGIC ||
 	    hdr->version != KTSTR_SHM_VERSION ||
@@ -158,14 +160,25 @@ static bool shm_header_ok(const struct session *s,
 	    hdr->nr_phases != s->nr_phases ||
 	    hdr->cell_bytes != sizeof(struct ktstr_cell) ||
 	    hdr->total_bytes > SHM_MAX ||
-	    hdr->workers_off % 8 || hdr->cells_off % 8 ||
+	    hdr->ring_bytes != sizeof(struct ktstr_io_ring) ||
+	    hdr->workers_off % 8 || hdr->cells_off % 8 || hdr->rings_off % 8 ||
 	    hdr->workers_off < sizeof(*hdr))
 		return false;
 	workers_end = hdr->workers_off +
 		(uint64_t)hdr->nr_workers * sizeof(struct ktstr_worker);
 	cells_end = hdr->cells_off + (uint64_t)hdr->nr_workers *
 		hdr->nr_phases * sizeof(struct ktstr_cell);
-	return workers_end <= hdr->cells_off && cells_end <= hdr->total_bytes;
+	rings_end = hdr->rings_off +
+		(uint64_t)hdr->nr_workers * sizeof(struct ktstr_io_ring);
+	return workers_end <= hdr->cells_off && cells_end <= hdr->rings_off &&
+		rings_end <= hdr->total_bytes;
+}
+
+int session_shm_header(struct session *s, struct ktstr_shm_hdr *hdr)
+{
+	int err = sampler_shm(s->sampler, s->shm_map_id, hdr, 0, sizeof(*hdr));
+
+	return err || shm_header_ok(s, hdr) ? err : -EPROTO;
 }
 
 void session_read_shm(struct session *s)
@@ -176,9 +189,7 @@ void session_read_shm(struct session *s)
 
 	if (!s->sampler || !s->shm_map_id)
 		return;
-	err = sampler_shm(s->sampler, s->shm_map_id, &hdr, 0, sizeof(hdr));
-	if (!err && !shm_header_ok(s, &hdr))
-		err = -EPROTO;
+	err = session_shm_header(s, &hdr);
 	if (err) {
 		log_warn("session: shared region: %s", strerror(-err));
 		return;
@@ -544,6 +555,7 @@ static void session_close(struct session *s)
 	unsigned int i;
 
 	sampler_free(s->sampler);
+	io_wake_free(s->io_wake);
 	vm_free(s->vm);
 	for (i = 0; i < SESSION_MAX_PHASES; i++) {
 		struct phase_record *p = &s->phases[i];

@@ -16,6 +16,7 @@
 #include "include/ktstr/shm.h"
 #include "lib/frame.h"
 #include "monitor/monitor.h"
+#include "runner/clock_relation.h"
 #include "runner/console_log.h"
 #include "runner/facts_disk.h"
 #include "vmm/vmm.h"
@@ -89,6 +90,8 @@ struct session {
 	/* results */
 	uint64_t start_ns, hello_ns, ready_ns, end_ns;
 	struct phase_record phases[SESSION_MAX_PHASES];
+	struct clock_point clocks[SESSION_MAX_PHASES + 1]; /* [i]: before i */
+	struct io_wake *io_wake;	/* NULL: no workload on a disk */
 	json_t *maps;			/* last good look */
 	uint8_t *shm;			/* private copy; NULL if unread */
 	size_t shm_bytes;
@@ -115,6 +118,25 @@ void session_open_sampler(struct session *s);
 void session_watch_maps(struct session *s, json_t *maps);
 /** session_read_shm() - copy the shared region; keeps the old copy on error */
 void session_read_shm(struct session *s);
+
+/** session_shm_header() - the region's header, checked. 0 or -errno. */
+int session_shm_header(struct session *s, struct ktstr_shm_hdr *hdr);
+
+/* session_clock.c */
+
+/** session_on_clock() - the agent is in an exchange: our side of it, now */
+void session_on_clock(struct session *s, json_t *body);
+/** session_open_io_wake() - the shared region is there */
+void session_open_io_wake(struct session *s);
+/** session_clock_json() - over the measured phases; null if not known */
+json_t *session_clock_json(const struct session *s);
+json_t *session_phase_clock_json(const struct session *s, uint32_t phase);
+/**
+ * session_io_wake_json() - of one workload in one phase, or all measured ones
+ * (@phase < 0); an empty object for one without a disk
+ */
+json_t *session_io_wake_json(struct session *s, unsigned int workload,
+			     int phase);
 
 /* session_facts.c */
 

@@ -73,6 +73,7 @@ static void on_topology(struct session *s, json_t *body)
 static void on_shm(struct session *s, json_t *body)
 {
 	s->shm_map_id = json_integer_value(json_object_get(body, "map_id"));
+	session_open_io_wake(s);
 }
 
 static void on_sched(struct session *s, json_t *body)
@@ -225,6 +226,7 @@ static const struct {
 	{ KTSTR_MSG_PHASE_READY, on_phase_ready },
 	{ KTSTR_MSG_PHASE_START, on_phase_start },
 	{ KTSTR_MSG_PHASE_END, on_phase_end },
+	{ KTSTR_MSG_CLOCK, session_on_clock },
 	{ KTSTR_MSG_FATAL, on_fatal },
 	{ KTSTR_MSG_DONE, on_done },
 };

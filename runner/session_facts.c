@@ -75,9 +75,9 @@ static void add_workload_phase(const struct session *s, uint32_t phase,
 }
 
 /* workloads{} of one phase, or of all measured ones (@phase < 0). */
-static json_t *workloads_json(const struct session *s, int phase)
+static json_t *workloads_json(struct session *s, int phase)
 {
-	json_t *out = json_object(), *w;
+	json_t *out = json_object(), *w, *stats;
 	unsigned int first = 0;
 	size_t i;
 
@@ -93,9 +93,12 @@ static json_t *workloads_json(const struct session *s, int phase)
 		for (p = 0; p < s->nr_phases; p++)
 			if (phase < 0 ? measured(s, p) : p == (uint32_t)phase)
 				add_workload_phase(s, p, first, sum);
-		json_object_set_new(out, plan_text(w, "name"),
-				    s->shm ? workload_sum_json(sum, nr_cpus(s))
-				    : json_null());
+		stats = s->shm ? workload_sum_json(sum, nr_cpus(s)) :
+			json_null();
+		if (json_is_object(stats))
+			json_object_update_new(stats,
+				session_io_wake_json(s, i, phase));
+		json_object_set_new(out, plan_text(w, "name"), stats);
 		workload_sum_fini(sum);
 		free(sum);
 		first += n;
@@ -274,7 +277,7 @@ static json_t *total_numbers(const struct session *s)
 	return out;
 }
 
-static json_t *phase_json(const struct session *s, uint32_t i)
+static json_t *phase_json(struct session *s, uint32_t i)
 {
 	const struct phase_record *p = &s->phases[i];
 	const struct sampler_phase *sp = sampler_phase(s->sampler, i);
@@ -284,7 +287,7 @@ static json_t *phase_json(const struct session *s, uint32_t i)
 	uint64_t host_ns = p->ended ? p->host_end_ns - p->host_start_ns : 0;
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o,"
-			 " s:{s:I, s:I, s:I, s:I}}",
+			 " s:o, s:{s:I, s:I, s:I, s:I}}",
 			 "name", plan_text(plan, "name"),
 			 "measure", measured(s, i),
 			 "begun", p->begun,
@@ -300,6 +303,7 @@ static json_t *phase_json(const struct session *s, uint32_t i)
 			 "map_numbers", numbers_json(p->numbers_start,
 						     p->numbers_end,
 						     phase_seconds(p)),
+			 "clock", session_phase_clock_json(s, i),
 			 "telemetry",
 			 "expected", interval_ns ?
 			 (json_int_t)(host_ns / interval_ns) : 0,
@@ -514,8 +518,8 @@ json_t *session_facts(struct session *s)
 		return NULL;
 	}
 	json_object_update_new(facts, json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o}",
-		"end", end_json(s), "agent", agent_json(s),
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o}",
+		"clock", session_clock_json(s), "end", end_json(s), "agent", agent_json(s),
 		"timing", timing_json(s),
 		"workloads", workloads_json(s, -1),
 		"disks", disks_json(s, -1),

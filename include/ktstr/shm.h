@@ -9,10 +9,12 @@
  *
  * Layout: one struct ktstr_shm_hdr, nr_workers struct ktstr_worker at
  * workers_off, then nr_workers * nr_phases struct ktstr_cell at cells_off;
- * the cell of worker w in phase p is number w * nr_phases + p.
+ * the cell of worker w in phase p is number w * nr_phases + p. Last, one struct
+ * ktstr_io_ring for each worker at rings_off.
  *
- * Writers: the header by the agent (PID 1) only; a struct ktstr_worker and its
- * cells by that worker only, but for the members marked "agent". Members are
+ * Writers: the header by the agent (PID 1) only, but for the members marked
+ * "host"; a struct ktstr_worker, its cells and its ring by that worker only,
+ * but for the members marked "agent". Members are
  * naturally aligned words, so a live read of one is never torn. To the host
  * every word is hostile.
  */
@@ -23,7 +25,7 @@
 
 #define KTSTR_SHM_MAP_NAME "ktstr_shm"
 #define KTSTR_SHM_MAGIC 0x6d68736b /* "kshm" */
-#define KTSTR_SHM_VERSION 1
+#define KTSTR_SHM_VERSION 2
 #define KTSTR_SHM_MAX_PHASES 16
 #define KTSTR_SHM_MAX_WORKERS 512
 #define KTSTR_SHM_NO_PHASE 0xffffffffu
@@ -99,6 +101,55 @@ enum ktstr_worker_state {
 	KTSTR_WORKER_FAILED,
 };
 
+/*
+ * A worker's last IOs, for the host to pair with the disk's completions. Only
+ * reads and writes that succeeded, of one request at a time. The host copies
+ * entries while the worker goes on, and knows from head which of them were
+ * overwritten meanwhile.
+ */
+#define KTSTR_IO_RING_LEN 256
+
+struct ktstr_io_event {
+	__u64 sector;		/* of 512 bytes, on the workload's disk */
+	__u64 submit_ns;	/* guest CLOCK_MONOTONIC before the call */
+	__u64 return_ns;	/* first thing after it */
+	__u32 bytes;
+	__u32 write;		/* 1 or 0 */
+};
+
+_Static_assert(sizeof(struct ktstr_io_event) == 32, "ktstr_io_event");
+
+struct ktstr_io_ring {
+	__u64 head;		/* entries ever written; the next goes to
+				 * head % KTSTR_IO_RING_LEN */
+	__u64 pad[7];
+	struct ktstr_io_event events[KTSTR_IO_RING_LEN];
+};
+
+_Static_assert(sizeof(struct ktstr_io_ring) == 64 + 32 * KTSTR_IO_RING_LEN,
+	       "ktstr_io_ring");
+
+/*
+ * Where the two sides measure how their clocks relate, without a message in
+ * between: while an exchange is on, each writes its own clock here over and
+ * over, and reads the other's. What is read has been written before, so
+ * each side learns a bound: docs/adr/0001-one-clock.md. A line of the cache for
+ * each writer.
+ */
+struct ktstr_clock {
+	/* agent */
+	__u64 guest_exchange;	/* the one it is in, from 1; 0: none */
+	__u64 guest_ns;		/* its CLOCK_MONOTONIC */
+	__s64 high_ns;		/* least guest_ns - host_ns it has seen */
+	__u64 guest_pad[5];
+	/* host */
+	__u64 host_ns;		/* its CLOCK_MONOTONIC; 0: not there */
+	__u64 host_done;	/* the exchange that is over */
+	__u64 host_pad[6];
+};
+
+_Static_assert(sizeof(struct ktstr_clock) == 128, "ktstr_clock");
+
 struct ktstr_shm_hdr {
 	__u32 magic;
 	__u32 version;
@@ -113,11 +164,17 @@ struct ktstr_shm_hdr {
 	__u32 freeze_gen;	/* host: times the VM was frozen */
 	__u32 pad;
 	__u64 frozen_ns;	/* host: sum of frozen time, guest clock */
-	__u64 reserved[2];
+	__u32 rings_off;
+	__u32 ring_bytes;	/* sizeof(struct ktstr_io_ring) */
+	__u64 reserved;
 	__u64 phase_start_ns[KTSTR_SHM_MAX_PHASES]; /* guest CLOCK_MONOTONIC */
 	__u64 phase_end_ns[KTSTR_SHM_MAX_PHASES];
+	__u64 pad2[7];
+	struct ktstr_clock clock;
 };
 
-_Static_assert(sizeof(struct ktstr_shm_hdr) == 72 + 16 * 16, "ktstr_shm_hdr");
+_Static_assert(sizeof(struct ktstr_shm_hdr) == 384 + 128, "ktstr_shm_hdr");
+_Static_assert(__builtin_offsetof(struct ktstr_shm_hdr, clock) % 64 == 0,
+	       "ktstr_clock");
 
 #endif

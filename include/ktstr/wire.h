@@ -44,6 +44,7 @@ enum ktstr_msg {
 	KTSTR_MSG_KMSG = 10,	/* text: kernel log lines, newline-separated */
 	KTSTR_MSG_FATAL = 11,	/* the agent gives up: stage, what, errno */
 	KTSTR_MSG_DONE = 12,	/* all phases over, nothing more will come */
+	KTSTR_MSG_CLOCK = 13,	/* the agent is in a clock exchange: shm.h */
 	/* host to agent */
 	KTSTR_MSG_GO = 64,	/* phase N may begin */
 	KTSTR_MSG_STOP = 65,	/* end early: stop workers, report, DONE */
