@@ -16,5 +16,6 @@ blob_\symbol\()_end:
 	blob starve_one, "bpf/faults/starve_one.bpf.o"
 	blob stall, "bpf/faults/stall.bpf.o"
 	blob map_lies, "bpf/faults/map_lies.bpf.o"
+	blob delay_io, "bpf/faults/delay_io.bpf.o"
 
 	.section .note.GNU-stack, "", @progbits

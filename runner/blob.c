@@ -11,7 +11,8 @@
 	do_blob(fifo) \
 	do_blob(starve_one) \
 	do_blob(stall) \
-	do_blob(map_lies)
+	do_blob(map_lies) \
+	do_blob(delay_io)
 
 #define DECLARE(n) extern const unsigned char blob_##n[], blob_##n##_end[];
 BLOBS(DECLARE)

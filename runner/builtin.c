@@ -14,6 +14,7 @@ const struct builtin builtins[] = {
 	{ "starve_one", "never dispatches one task", true },
 	{ "stall", "stops dispatching user tasks after a while", true },
 	{ "map_lies", "schedules well, but its stats map is wrong", true },
+	{ "delay_io", "holds tasks that wake from disk IO", true },
 	{ 0 },
 };
 
