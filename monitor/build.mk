@@ -25,3 +25,4 @@ monitor-test-libs := $(O)/monitor/test_image.o $(O)/monitor/monitor.a $(LIBBPF_L
 $(eval $(call unit_tests,monitor,$(monitor-tests),monitor,$(monitor-test-libs)))
 $(addprefix $(O)/monitor/,$(monitor-tests)): $(O)/monitor/test_image.o
 deps += $(O)/monitor/test_image.d
+tsan-tests += monitor/kmem_test monitor/live_test

@@ -177,12 +177,14 @@ static bool emulated_abort(void *ctx)
 	return grace_is_over(e->intr);
 }
 
-/* No host: none to be had, it hangs or died, or something here is wrong. */
+/* No host: given up, none to be had, it hangs or died, or we failed. */
 static void finish_no_host(struct launch_result *res, int err, const char *why)
 {
 	char reason[400];
 
-	if (err == -ENOENT) {
+	if (err == -ECANCELED) {
+		finish(res, LAUNCH_INTERRUPTED, "interrupted");
+	} else if (err == -ENOENT) {
 		finish(res, LAUNCH_SKIP, why);
 	} else if (err == -ETIMEDOUT || err == -EIO) {
 		snprintf(reason, sizeof(reason),
@@ -191,6 +193,14 @@ static void finish_no_host(struct launch_result *res, int err, const char *why)
 	} else {
 		finish(res, LAUNCH_ERROR, why);
 	}
+}
+
+/* Ctrl-C while the host boots: nothing runs yet that could be told. */
+static bool opening_abort(void *ctx)
+{
+	struct emulated *e = ctx;
+
+	return interrupt_poll(e->intr);
 }
 
 static void emulated_result(const struct emu_result *r,
@@ -233,6 +243,7 @@ void emulated_run(const struct launch_opts *opts, const char *in,
 		.out_dir = out, .timeout_ns = limit_ns,
 		.output = emulated_output, .abort = emulated_abort, .ctx = &e,
 	};
+	struct emu_opts host_opts = { .abort = opening_abort, .ctx = &e };
 	struct emu_result r;
 	size_t i;
 	int err;
@@ -246,7 +257,7 @@ void emulated_run(const struct launch_opts *opts, const char *in,
 			.host_path = paths[i], .path = inside[i],
 		};
 	}
-	err = emu_host_open(NULL, &e.host, why, sizeof(why));
+	err = emu_host_open(&host_opts, &e.host, why, sizeof(why));
 	if (err) {
 		finish_no_host(res, err, why);
 		return;

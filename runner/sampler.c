@@ -107,7 +107,8 @@ static json_t *cpu_array(const uint32_t *v, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; a && i < n; i++)
-		json_array_append_new(a, json_integer(v[i]));
+		json_array_append_new(a, v[i] == MON_NO_VALUE ? json_null() :
+				      json_integer(v[i]));
 	return a;
 }
 
@@ -180,7 +181,8 @@ static void account(struct sampler_phase *p, const struct mon_sched *sched,
 		p->nr_running_sum[cpu] += sched->nr_running[cpu];
 		if (sched->nr_running[cpu] > p->nr_running_max[cpu])
 			p->nr_running_max[cpu] = sched->nr_running[cpu];
-		if (sched->local_dsq_depth[cpu] > p->local_dsq_max)
+		if (sched->local_dsq_depth[cpu] != MON_NO_VALUE &&
+		    sched->local_dsq_depth[cpu] > p->local_dsq_max)
 			p->local_dsq_max = sched->local_dsq_depth[cpu];
 	}
 }

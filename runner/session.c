@@ -9,6 +9,8 @@
 #include "runner/io_wake.h"
 #include "runner/sampler.h"
 
+#include <bpf/libbpf.h>
+
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -587,6 +589,13 @@ static void session_close(struct session *s)
 	free(s->btf);
 }
 
+/* What libbpf says of a guest's broken BTF is the guest's to have said. */
+static int libbpf_quiet(enum libbpf_print_level level, const char *fmt,
+			va_list ap)
+{
+	return 0;
+}
+
 int cmd_vm(int argc, char **argv)
 {
 	struct session *s;
@@ -605,6 +614,7 @@ int cmd_vm(int argc, char **argv)
 	s->phase = KTSTR_SHM_NO_PHASE;
 	s->kmsg_problems = json_array();
 	frame_reader_init(&s->reader);
+	libbpf_set_print(libbpf_quiet);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	err = open_fds(s);
 	if (!err)

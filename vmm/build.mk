@@ -57,6 +57,8 @@ vmm-tests += virtqueue_test
 vmm-tests += virtio_mmio_test
 vmm-tests += virtio_console_test
 tsan-tests += vmm/virtqueue_test vmm/virtio_mmio_test vmm/virtio_console_test
+tsan-tests += vmm/blk_worker_test vmm/blk_state_test vmm/virtio_blk_test
+tsan-tests += vmm/freeze_test vmm/vm_loop_test vmm/vmm_kvm_test
 
 vmm-tests += topology_test
 vmm-tests += cpuid_test
