@@ -24,7 +24,9 @@ runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
 	session.o session_agent.o session_facts.o sampler.o \
 	console_log.o facts_disk.o facts_workload.o clock_relation.o io_pair.o \
 	io_wake.o session_clock.o
-$(eval $(call unit_tests,runner,facts_test,runner lib,-ljansson))
+$(eval $(call unit_tests,runner,facts_test clock_relation_test io_pair_test \
+	io_wake_test,runner lib,-ljansson))
+tsan-tests += runner/clock_relation_test
 
 # Scheduler sources
 runner-objs += sched_source.o vmlinux_h.o
