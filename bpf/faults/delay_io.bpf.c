@@ -21,7 +21,7 @@ const volatile u64 __SCX_KICK_IDLE;
 
 char _license[] SEC("license") = "GPL";
 
-const volatile u32 strength = 300; /* ms; 0: none is held */
+const volatile u32 strength = 400; /* ms; 0: none is held */
 
 u64 nr_held;
 u64 nr_released;
@@ -104,10 +104,14 @@ void SCX_OP(delay_io_enqueue, struct task_struct *p, u64 enq_flags)
 	vtime_insert(p, enq_flags);
 }
 
+/* Best the one that we are on: no other has to be interrupted. */
 static void wake_a_cpu(const struct task_struct *p)
 {
-	s32 cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
+	s32 cpu = bpf_get_smp_processor_id();
 
+	if (!bpf_cpumask_test_cpu(cpu, p->cpus_ptr) ||
+	    !scx_bpf_test_and_clear_cpu_idle(cpu))
+		cpu = scx_bpf_pick_idle_cpu(p->cpus_ptr, 0);
 	if (cpu >= 0)
 		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
 }
@@ -139,10 +143,9 @@ static u64 release_due(u64 now_ns)
 
 static int on_timer(void *map, u32 *key, struct release *r)
 {
-	u64 now_ns = bpf_ktime_get_ns();
-	u64 next_ns = release_due(now_ns);
+	u64 next_ns = release_due(bpf_ktime_get_ns());
 
-	bpf_timer_start(&r->timer, next_ns - now_ns, 0);
+	bpf_timer_start(&r->timer, next_ns, BPF_F_TIMER_ABS);
 	return 0;
 }
 
