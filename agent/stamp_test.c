@@ -201,6 +201,45 @@ START_TEST(io_counts_operation_bytes_and_latency)
 }
 END_TEST
 
+static const struct ktstr_io_ring *ring(void)
+{
+	return (const void *)((const char *)shm.hdr + shm.hdr->rings_off +
+			      sizeof(struct ktstr_io_ring));
+}
+
+START_TEST(the_host_is_told_of_each_io_of_a_phase)
+{
+	struct ktstr_io_event e = { .submit_ns = 2 * MS, .return_ns = 9 * MS,
+				    .bytes = 4096, .write = 1 };
+	unsigned int i;
+
+	stamp_at(&stamp, 1 * MS, 1);
+	stamp_io_event(&stamp, &e, 0);	/* no phase yet */
+	ck_assert_uint_eq(0, ring()->head);
+
+	test_shm_phase(&shm, 0, 0);
+	stamp_at(&stamp, 2 * MS, 1);
+	for (i = 0; i <= KTSTR_IO_RING_LEN; i++) {
+		e.sector = 100 + i;
+		stamp_io_event(&stamp, &e, 0);
+	}
+	ck_assert_uint_eq(KTSTR_IO_RING_LEN + 1, ring()->head);
+	/* the newest took the oldest one's place */
+	ck_assert_uint_eq(100 + KTSTR_IO_RING_LEN, ring()->events[0].sector);
+	ck_assert_uint_eq(101, ring()->events[1].sector);
+	ck_assert_uint_eq(2 * MS, ring()->events[1].submit_ns);
+	ck_assert_uint_eq(9 * MS, ring()->events[1].return_ns);
+	ck_assert_uint_eq(4096, ring()->events[1].bytes);
+	ck_assert_uint_eq(1, ring()->events[1].write);
+
+	shm.hdr->freeze_gen = 1;	/* frozen since it was submitted */
+	stamp_io_event(&stamp, &e, 0);
+	ck_assert_uint_eq(KTSTR_IO_RING_LEN + 1, ring()->head);
+	/* the other worker's ring is its own */
+	ck_assert_uint_eq(0, (ring() - 1)->head);
+}
+END_TEST
+
 START_TEST(random_streams_repeat_and_differ)
 {
 	struct rng a, b, c, d;
@@ -247,6 +286,7 @@ int main(void)
 	tcase_add_test(tc, early_wake_is_progress_without_a_sample);
 	tcase_add_test(tc, frozen_time_is_nobodys_delay);
 	tcase_add_test(tc, io_counts_operation_bytes_and_latency);
+	tcase_add_test(tc, the_host_is_told_of_each_io_of_a_phase);
 	tcase_add_test(tc, random_streams_repeat_and_differ);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

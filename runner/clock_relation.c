@@ -17,6 +17,14 @@
 #define EXCHANGE_MOST_NS (100 * NSEC_PER_MSEC)
 #define EXCHANGE_GOOD_PART 100
 
+/*
+ * Beyond the least time we have probably been sharing a CPU with the guest: a
+ * sleep hands it over with our clock just written, the wake-up takes it back
+ * with the guest's just written, or finds an idle one.
+ */
+#define EXCHANGE_SPIN_NS (200 * NSEC_PER_USEC)
+#define EXCHANGE_SLEEP_NS (50 * NSEC_PER_USEC)
+
 void clock_bounds_low(struct clock_bounds *b, uint64_t guest_ns,
 		      uint64_t host_ns)
 {
@@ -96,16 +104,16 @@ uint64_t clock_to_guest(const struct clock_relation *r, uint64_t host_ns)
 	return host_ns + r->from.offset_ns + (int64_t)climb;
 }
 
-/* One round: show our clock, look at the guest's and at what it has learnt. */
+/* One round: look at the guest's clock, show ours, see what it has learnt. */
 static uint64_t look(struct ktstr_clock *c, uint64_t exchange,
 		     struct clock_bounds *b)
 {
 	uint64_t guest_ns, now_ns;
 
-	/* Release and acquire: no clock is read out of its place. */
-	__atomic_store_n(&c->host_ns, clock_now_ns(), __ATOMIC_RELEASE);
+	/* Acquire and release: no clock is read out of its place. */
 	guest_ns = __atomic_load_n(&c->guest_ns, __ATOMIC_ACQUIRE);
 	now_ns = clock_now_ns();
+	__atomic_store_n(&c->host_ns, now_ns, __ATOMIC_RELEASE);
 	/* Acquire: what it wrote for an earlier one is gone. */
 	if (__atomic_load_n(&c->guest_exchange, __ATOMIC_ACQUIRE) != exchange)
 		return now_ns;
@@ -117,16 +125,23 @@ static uint64_t look(struct ktstr_clock *c, uint64_t exchange,
 
 struct clock_point clock_exchange(struct ktstr_clock *c, uint64_t exchange)
 {
+	const struct timespec nap = { .tv_nsec = EXCHANGE_SLEEP_NS };
 	struct clock_bounds b = CLOCK_BOUNDS_NONE;
-	uint64_t start_ns = clock_now_ns(), now_ns = start_ns, spent_ns = 0;
+	uint64_t start_ns = clock_now_ns(), now_ns, spent_ns;
+	uint64_t nap_ns = EXCHANGE_LEAST_NS;
 
-	while (spent_ns < EXCHANGE_MOST_NS) {
+	do {
 		now_ns = look(c, exchange, &b);
 		spent_ns = now_ns - start_ns;
-		if (spent_ns >= EXCHANGE_LEAST_NS && clock_bounds_gap_ns(&b) <=
+		if (spent_ns < nap_ns)
+			continue;
+		if (clock_bounds_gap_ns(&b) <=
 		    (int64_t)(spent_ns / EXCHANGE_GOOD_PART))
 			break;
-	}
+		nanosleep(&nap, NULL);
+		now_ns = look(c, exchange, &b);
+		nap_ns = now_ns - start_ns + EXCHANGE_SPIN_NS;
+	} while (spent_ns < EXCHANGE_MOST_NS);
 	__atomic_store_n(&c->host_ns, 0, __ATOMIC_RELAXED);
 	/* Release: our clock is gone when the guest begins another one. */
 	__atomic_store_n(&c->host_done, exchange, __ATOMIC_RELEASE);

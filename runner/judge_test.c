@@ -149,7 +149,7 @@ END_TEST
 
 static const struct row {
 	const char *name;
-	const char *put[3][2];	/* path, value */
+	const char *put[4][2];	/* path, value */
 	enum verdict verdict;
 	const char *reason;	/* must be in the run's reason */
 } rows[] = {
@@ -297,6 +297,18 @@ static const struct row {
 	{ "just at the floor", { { "host/time_floor_ns", "5000000" } }, VERDICT_PASS, "" },
 	{ "floor not known", { { "host/time_floor_ns", "-" } }, VERDICT_INCONCLUSIVE, "the time floor of this emulated machine is not known" },
 	{ "floor not needed", { { "host/time_floor_ns", "-" }, { "vm/accel", "'kvm'" } }, VERDICT_PASS, "" },
+#define ACROSS { "checks/checks/0/metric", "'web.io_wake.p99'" }, \
+	{ P1 "workloads/web/io_wake_ns", "{'count': 2000, 'p99': 9000000}" }
+	{ "clocks near enough", { ACROSS, { "clock", "{'error_ns': 5000000}" } }, VERDICT_PASS, "" },
+	{ "clocks too far apart", { ACROSS, { "clock", "{'error_ns': 5000001}" } }, VERDICT_INCONCLUSIVE,
+	  "web.io_wake.p99 in phase main: a limit of 50.0ms is below 10 x the error between the clocks of host and guest, 5.00ms" },
+	{ "clocks not known", { ACROSS, { "clock", "null" } }, VERDICT_INCONCLUSIVE,
+	  "how the clocks of host and guest relate is not known" },
+	{ "across clocks it takes the floor too", { ACROSS, { "clock", "{'error_ns': 1}" }, { "host/time_floor_ns", "5000001" } },
+	  VERDICT_INCONCLUSIVE, "the time floor of this machine" },
+	{ "io_wake that was lost", { { "checks/checks/0/metric", "'web.io_wake.p99'" },
+	  { P1 "workloads/web/io_wake_ns", "null" }, { "clock", "{'error_ns': 1}" } },
+	  VERDICT_INCONCLUSIVE, "web.io_wake.p99 in phase main: it was not measured" },
 	{ "counts need no floor", { { "host/time_floor_ns", "900000000000" }, { "workloads/web/iterations", "99" } }, VERDICT_FAIL, "web.iterations" },
 	{ "a phase that is not there", { { "checks/checks/0/phase", "'other'" } }, VERDICT_INCONCLUSIVE, "other did not run" },
 	{ "a check that is no check", { { "checks/checks/0/metric", "'web.nonsense'" } }, VERDICT_ERROR, "web.nonsense" },
@@ -314,10 +326,10 @@ START_TEST(each_spoiled_run_gets_its_verdict)
 	const struct row *r = &rows[_i];
 	struct judgement j;
 	struct court c;
-	int i;
+	size_t i;
 
 	court_open(&c);
-	for (i = 0; i < 3 && r->put[i][0]; i++)
+	for (i = 0; i < ARRAY_SIZE(r->put) && r->put[i][0]; i++)
 		court_put(&c, r->put[i][0], r->put[i][1]);
 	j = court_judge(&c);
 	ck_assert_msg(j.verdict == r->verdict, "%s: expected %s, got %s: %s",
