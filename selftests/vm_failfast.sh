@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # What can't work says so at once, and says the right thing.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 cat >"$tmp/small.toml" <<'T'
@@ -72,6 +73,7 @@ asm triple 'lidt none(%rip)
 ud2
 .balign 8
 none: .skip 16'
+# shellcheck disable=SC2016 # assembler, not shell
 asm panic 'mov $0x3f8, %dx
 lea text(%rip), %rsi
 1: lodsb

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The default scenario, end to end: a good scheduler on a throttled disk passes,
 # the kernel's own passes too, and the three planted faults are caught by name.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 scenario=$top/scenarios/throttled-reader.toml
 

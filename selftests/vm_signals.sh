@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Ctrl-C and SIGTERM in the middle: results so far are written, and nothing is
 # left behind: no process, no temporary file.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 cat >"$tmp/long.toml" <<'T'
@@ -27,14 +28,14 @@ T
 
 # interrupt SIGNAL NUMBER: in the second phase
 interrupt() {
-	local dir=$tmp/out-$1 private=$tmp/private-$1 pid got i
+	local dir=$tmp/out-$1 private=$tmp/private-$1 pid got
 	mkdir "$private"
 	# a background job of a script ignores SIGINT: take that back
 	TMPDIR=$private perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' \
 		"$ktstr" run "$tmp/long.toml" --out "$dir" \
 		>"$tmp/out" 2>"$tmp/err" &
 	pid=$!
-	for i in $(seq 600); do
+	for _ in $(seq 600); do
 		grep -q 'phase second' "$tmp/err" && break
 		kill -0 $pid 2>/dev/null || break
 		sleep 0.1

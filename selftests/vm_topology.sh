@@ -3,6 +3,7 @@
 # The agent compares sysfs with the request at every boot; here every shape
 # that matters is requested once: LLC is not package, SMT, two NUMA nodes, eight
 # CPUs, and one whose CPUs are not a power of two.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 for t in 1n1l1c1t 1n2l2c1t 1n1l2c2t 2n2l2c1t 1n3l1c1t 2n4l1c2t; do
