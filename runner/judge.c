@@ -369,7 +369,8 @@ static void open_court(struct court *c, const json_t *plan,
 	const char *accel = json_text(json_object_get(facts, "vm"), "accel");
 	const json_t *floor_ns = json_path(facts, "host", "time_floor_ns",
 					   NULL);
-	const json_t *error_ns = json_path(facts, "clock", "error_ns", NULL);
+	const json_t *error_ns = json_path(facts, "host", "clock", "error_ns",
+					   NULL);
 
 	*c = (struct court){
 		.plan = plan,

@@ -91,7 +91,7 @@ json_t *result_new(const struct result_input *in)
 	static const char *const from_facts[] = { "timing", "phases",
 						  "workloads", "disks",
 						  "sched", "maps", "host",
-						  "clock", NULL };
+						  NULL };
 	const struct judgement *j = in->judgement;
 	json_t *reason = json_string(j->reason);
 	json_t *result, *rest;

@@ -168,18 +168,37 @@ static json_t *events_json(const struct session *s, int phase)
 	return events;
 }
 
+/*
+ * The busiest CPU's tasks against the average CPU's: 1 is level, the number of
+ * CPUs means that one has them all. null where nothing ran.
+ */
+static json_t *imbalance_json(const json_t *mean)
+{
+	double sum = 0, most = 0, v;
+	size_t i, n = json_array_size(mean);
+
+	for (i = 0; i < n; i++) {
+		v = json_number_value(json_array_get(mean, i));
+		sum += v;
+		if (v > most)
+			most = v;
+	}
+	return sum > 0 ? json_real(most * n / sum) : json_null();
+}
+
 /* sched{} of one phase, or of all measured ones. */
 static json_t *sched_json(const struct session *s, int phase)
 {
 	json_t *mean = json_array(), *max = json_array(), *state = NULL;
-	uint64_t taken = 0, dsq_max = 0;
+	uint64_t taken = 0, dsq_max = 0, dsq_read = 0, leaks = 0;
+	json_t *events, *bypass;
 	unsigned int cpu;
 	uint32_t i;
 
 	for (cpu = 0; cpu < nr_cpus(s) && cpu < MON_MAX_CPUS; cpu++) {
 		uint64_t sum = 0, top = 0;
 
-		taken = 0;
+		taken = dsq_read = leaks = 0;
 		for (i = 0; i < s->nr_phases; i++) {
 			const struct sampler_phase *sp =
 				sampler_phase(s->sampler, i);
@@ -188,6 +207,8 @@ static json_t *sched_json(const struct session *s, int phase)
 				    i != (uint32_t)phase))
 				continue;
 			taken += sp->taken;
+			dsq_read += sp->local_dsq_read;
+			leaks += sp->idle_while_waiting;
 			sum += sp->nr_running_sum[cpu];
 			if (sp->nr_running_max[cpu] > top)
 				top = sp->nr_running_max[cpu];
@@ -204,12 +225,18 @@ static json_t *sched_json(const struct session *s, int phase)
 		if ((phase < 0 || i == (uint32_t)phase) && s->phases[i].ended)
 			state = json_object_get(s->phases[i].end_msg,
 						"sched_state");
-	return json_pack("{s:s, s:O?, s:o, s:{s:o, s:o}, s:{s:o}, s:I}",
+	events = events_json(s, phase);
+	bypass = json_object_get(events, "SCX_EV_BYPASS_DURATION");
+	return json_pack("{s:s, s:O?, s:O?, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o}, s:I}",
 			 "source", "host",
 			 "state", state,
-			 "events", events_json(s, phase),
+			 "bypass_ns", bypass,
+			 "events", events,
+			 "imbalance", imbalance_json(mean),
+			 "idle_while_waiting_ratio", taken ?
+			 json_real((double)leaks / taken) : json_null(),
 			 "nr_running", "mean", mean, "max", max,
-			 "dsq_depth", "max", taken ? json_integer(dsq_max) :
+			 "dsq_depth", "max", dsq_read ? json_integer(dsq_max) :
 			 json_null(),
 			 "samples", (json_int_t)taken);
 }
@@ -455,7 +482,8 @@ static json_t *timing_json(const struct session *s)
 static json_t *host_json(const struct session *s)
 {
 	json_t *vcpus = json_array(), *delay = json_object();
-	uint64_t run_ns = 0, wait_ns = 0;
+	uint64_t run_ns = 0, wait_ns = 0, worst_ns = 0, worker_ns;
+	uint64_t life_ns = s->end_ns - s->start_ns;
 	struct vm_vcpu_stats st;
 	unsigned int i;
 
@@ -474,18 +502,27 @@ static json_t *host_json(const struct session *s)
 			"run_ns", (json_int_t)st.run_ns,
 			"wait_ns", (json_int_t)st.wait_ns));
 	}
-	for (i = 0; i < s->nr_disks; i++)
-		json_object_set_new(delay, s->disk_names[i], json_integer(
-			vm_worker_wait_ns(s->vm, i)));
-	return json_pack("{s:O?, s:O?, s:o, s:o, s:o}",
+	for (i = 0; i < s->nr_disks; i++) {
+		worker_ns = vm_worker_wait_ns(s->vm, i);
+		if (worker_ns > worst_ns)
+			worst_ns = worker_ns;
+		json_object_set_new(delay, s->disk_names[i],
+				    json_integer(worker_ns));
+	}
+	return json_pack("{s:O?, s:O?, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "time_floor_ns", json_object_get(s->hello,
 							  "time_floor_ns"),
 			 "guest_clocksource", json_object_get(s->hello,
 							      "clocksource"),
+			 "clock", session_clock_json(s),
 			 "vcpu_steal_ratio", run_ns + wait_ns ?
 			 json_real((double)wait_ns / (run_ns + wait_ns)) :
 			 json_null(),
 			 "worker_wait_ns", delay,
+			 "worker_delay_ns", s->nr_disks ?
+			 json_integer(worst_ns) : json_null(),
+			 "worker_delay_ratio", s->nr_disks && life_ns ?
+			 json_real((double)worst_ns / life_ns) : json_null(),
 			 "vcpus", vcpus);
 }
 
@@ -518,8 +555,8 @@ json_t *session_facts(struct session *s)
 		return NULL;
 	}
 	json_object_update_new(facts, json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o}",
-		"clock", session_clock_json(s), "end", end_json(s), "agent", agent_json(s),
+		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o}",
+		"end", end_json(s), "agent", agent_json(s),
 		"timing", timing_json(s),
 		"workloads", workloads_json(s, -1),
 		"disks", disks_json(s, -1),

@@ -11,7 +11,7 @@ scenario=$top/scenarios/io-wake.toml
 planted() {
 	run_ktstr "$scenario" --scheduler delay_io --set scheduler.set.strength="$1"
 	holds "$1 ms: the clocks' relation is known, with its error" \
-		'.clock.error_ns > 0 and .clock.error_ns < 2000000 and (.clock | has("drift_ppb"))'
+		'.host.clock | .error_ns > 0 and .error_ns < 2000000 and has("drift_ppb")'
 	holds "$1 ms: nearly all reads found their completion" \
 		'.workloads.reader.io_wake_pairing | .paired >= 150 and .unpaired + .lost <= .paired / 20'
 	holds "$1 ms: the disk was saturated" \
