@@ -28,6 +28,10 @@ $(eval $(call unit_tests,runner,facts_test clock_relation_test io_pair_test \
 	io_wake_test,runner lib,-ljansson))
 tsan-tests += runner/clock_relation_test
 
+# What this machine lacks
+runner-objs += cmd_doctor.o doctor.o
+$(eval $(call unit_tests,runner,doctor_test,runner,-ljansson))
+
 # Scheduler sources
 runner-objs += sched_source.o vmlinux_h.o
 sched-source-objs := $(addprefix $(O)/runner/,sched_source.o vmlinux_h.o)

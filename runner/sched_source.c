@@ -23,7 +23,7 @@
 extern char **environ;
 
 /* Newest first: each reads more of BTF's attributes than the one before. */
-static const char *const compilers[] = {
+const char *const sched_source_compilers[] = {
 	"clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17",
 	"clang-16", "clang-15", "clang-14", "clang", NULL,
 };
@@ -120,7 +120,8 @@ static int start_any(char **argv, int out_fd, pid_t *pid, struct diag *diag)
 {
 	const char *asked = getenv("KTSTR_CLANG");
 	const char *const asked_only[] = { asked, NULL };
-	const char *const *c = asked && *asked ? asked_only : compilers;
+	const char *const *c = asked && *asked ? asked_only :
+		sched_source_compilers;
 	int err = -ENOENT;
 
 	for (; *c && err == -ENOENT; c++) {

@@ -17,6 +17,9 @@
 int vmlinux_h_write(const char *btf_path, const char *out_path, char *err_msg,
 		    size_t err_len);
 
+/* Names of compilers, best first; ends with NULL. */
+extern const char *const sched_source_compilers[];
+
 /**
  * sched_source_compile() - clang -target bpf
  * @src: the .bpf.c file
