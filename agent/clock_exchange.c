@@ -3,6 +3,8 @@
 
 #include "lib/clock.h"
 
+#define NAP_NS (300 * NSEC_PER_USEC)
+
 void clock_exchange_open(struct ktstr_clock *c, uint64_t exchange)
 {
 	__atomic_store_n(&c->guest_ns, 0, __ATOMIC_RELAXED);
@@ -23,6 +25,7 @@ static void learn(struct ktstr_clock *c, uint64_t host_ns)
 bool clock_exchange_run(struct ktstr_clock *c, uint64_t timeout_ns)
 {
 	uint64_t now_ns = clock_now_ns(), end_ns = now_ns + timeout_ns;
+	const struct timespec nap = { .tv_nsec = NAP_NS };
 	bool done = false;
 	uint64_t host_ns;
 
@@ -32,6 +35,8 @@ bool clock_exchange_run(struct ktstr_clock *c, uint64_t timeout_ns)
 		host_ns = __atomic_load_n(&c->host_ns, __ATOMIC_ACQUIRE);
 		if (host_ns)
 			learn(c, host_ns);
+		else	/* it has other things to do, maybe on this CPU */
+			nanosleep(&nap, NULL);
 		done = __atomic_load_n(&c->host_done, __ATOMIC_ACQUIRE) ==
 		       c->guest_exchange;
 	}

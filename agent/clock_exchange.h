@@ -18,7 +18,7 @@ void clock_exchange_open(struct ktstr_clock *c, uint64_t exchange);
  * clock_exchange_run() - write and read clocks until the host has enough
  * @timeout_ns: for this long at most
  *
- * Keeps its CPU busy. Return: false when the host did not say that it is over.
+ * Keeps its CPU busy while the host is there. Return: false when the host did not say that it is over.
  */
 bool clock_exchange_run(struct ktstr_clock *c, uint64_t timeout_ns);
 

@@ -14,7 +14,7 @@
  * It is enough when the gap is this small a part of the time already spent.
  */
 #define EXCHANGE_LEAST_NS (2 * NSEC_PER_MSEC)
-#define EXCHANGE_MOST_NS (100 * NSEC_PER_MSEC)
+#define EXCHANGE_MOST_NS (200 * NSEC_PER_MSEC)
 #define EXCHANGE_GOOD_PART 100
 
 /*

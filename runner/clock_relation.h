@@ -65,7 +65,7 @@ uint64_t clock_to_guest(const struct clock_relation *r, uint64_t host_ns);
  * @c: in guest memory
  * @exchange: the one that the guest said it is in
  *
- * Busy for 2 ms when all is well and 100 ms at most; whatever comes of it, the
+ * Busy for 2 ms when all is well and 200 ms at most; whatever comes of it, the
  * guest is told that it is over.
  */
 struct clock_point clock_exchange(struct ktstr_clock *c, uint64_t exchange);

@@ -34,11 +34,10 @@ for ms in 5 20; do
 	echo "# io_latency: without $base_latency_ns ns, with $latency_ns ns"
 done
 
-# Limits on time are judged only where ten times the time floor is below them.
+# A limit on time is judged only where ten times the time floor is below it.
 too_slow=0
 slow_machine() {
-	[ "$status" -eq 5 ] && reason | grep -q 'time floor of this machine' ||
-		return 1
+	[ "$status" -eq 5 ] || return 1
 	echo "# not judged: $(reason)"
 	too_slow=1
 }
