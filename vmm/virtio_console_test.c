@@ -290,8 +290,10 @@ static size_t take_data(size_t at, uint32_t buf_len)
 	while (test_ring_used(&rings[PORT_IN], &id, &len)) {
 		const uint8_t *p = test_mem_hva(&mem, page(PORT_IN, id));
 
-		for (i = 0; i < len; i++)
-			ck_assert_uint_eq(pattern(at + i), p[i]);
+		for (i = 0; i < len; i++) {
+			if (p[i] != pattern(at + i)) /* a ck_assert is slow */
+				ck_abort_msg("byte %zu", at + i);
+		}
 		at += len;
 		add_in(PORT_IN, buf_len);
 		kick(PORT_IN);
@@ -396,8 +398,10 @@ START_TEST(bytes_from_the_guest_come_in_order_however_split)
 				  rings[PORT_OUT].last_used);
 		ck_assert_uint_eq(sent, seen.len);
 	}
-	for (i = 0; i < sent; i++)
-		ck_assert_uint_eq(pattern(i), seen.data[i]);
+	for (i = 0; i < sent; i++) {
+		if (seen.data[i] != pattern(i))
+			ck_abort_msg("byte %zu", i);
+	}
 	ck_assert_uint_eq(sent, stats().rx_bytes);
 	expect_clean();
 }
@@ -1123,8 +1127,10 @@ START_TEST(a_vcpu_resets_while_we_serve)
 	ck_assert_uint_eq(0, seen.nr_opens % 2);
 	ck_assert_uint_gt(seen.len, STRESS_ROUNDS / 4 * 100);
 	ck_assert_uint_eq(0, seen.len % 8);
-	for (i = 0; i < seen.len; i++)
-		ck_assert_int_eq('a' + i % 8, seen.data[i]);
+	for (i = 0; i < seen.len; i++) {
+		if (seen.data[i] != 'a' + i % 8)
+			ck_abort_msg("byte %u", i);
+	}
 	ck_assert_uint_eq(0, seen.needs_reset);
 	boot_and_open();
 }

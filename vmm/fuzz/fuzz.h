@@ -40,8 +40,9 @@ static inline uint64_t fuzz_take(struct fuzz_in *in, size_t bytes)
 	const size_t n = bytes < in->len ? bytes : in->len;
 	uint64_t v = 0;
 
-	if (n)
-		memcpy(&v, in->data, n);
+	if (!n) /* data may be NULL */
+		return 0;
+	memcpy(&v, in->data, n);
 	in->data += n;
 	in->len -= n;
 	return v;
