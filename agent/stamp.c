@@ -166,17 +166,16 @@ void stamp_io_event(struct stamp *s, const struct ktstr_io_event *event,
 	if (!s->cell || gen != stamp_freeze_gen(s))
 		return;
 	/*
-	 * The head that announced the slot's old entry is visible before the
-	 * slot changes: whoever sees it change sees that head. Pairs with the
-	 * fence of the host's second look at head.
+	 * Release, each: the head before this entry is visible before the slot
+	 * changes, so whoever sees it change sees that head in a later look.
+	 * Pairs with the order of the host's reads (struct io_wake_ops).
 	 */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	__atomic_store_n(&slot->sector, event->sector, __ATOMIC_RELAXED);
-	__atomic_store_n(&slot->submit_ns, event->submit_ns, __ATOMIC_RELAXED);
-	__atomic_store_n(&slot->return_ns, event->return_ns, __ATOMIC_RELAXED);
-	__atomic_store_n(&slot->bytes, event->bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&slot->write, event->write, __ATOMIC_RELAXED);
-	/* Release: the entry before its number. Pairs with the host's fence. */
+	__atomic_store_n(&slot->sector, event->sector, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->submit_ns, event->submit_ns, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->return_ns, event->return_ns, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->bytes, event->bytes, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->write, event->write, __ATOMIC_RELEASE);
+	/* Release: the entry before its number. Pairs likewise. */
 	__atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
 }
 

@@ -154,7 +154,7 @@ START_TEST(an_exchange_finds_the_offset_within_its_error)
 	ck_assert_int_eq(0, pthread_create(&thread, NULL, guest_main, &g));
 	/* a busy machine may not have run it yet: that is no point */
 	do {
-		g.clock.host_done = 0;
+		__atomic_store_n(&g.clock.host_done, 0, __ATOMIC_RELEASE);
 		p = clock_exchange(&g.clock, 4);
 	} while (!p.known);
 	pthread_join(thread, NULL);

@@ -185,7 +185,8 @@ static int read_head(struct io_wake *iw, size_t ring_off, uint64_t *head)
 /*
  * Copy the new entries of a ring, then see how far the worker has got
  * meanwhile: it may be writing the entry after head. What it has reached was
- * overwritten, or is being so.
+ * overwritten, or is being so. Three calls of shm(), in the order that pairs
+ * with the releases of stamp_io_event().
  */
 static void drain_ring(struct io_wake *iw, unsigned int worker, uint32_t phase)
 {
@@ -195,14 +196,10 @@ static void drain_ring(struct io_wake *iw, unsigned int worker, uint32_t phase)
 
 	if (read_head(iw, off, &head) || head == w->head)
 		return;
-	/* Acquire: the entries below head are written. Pairs with its release. */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (iw->ops->shm(iw->ctx, iw->ring,
 			 off + offsetof(struct ktstr_io_ring, events),
 			 sizeof(iw->ring)))
 		return;
-	/* Acquire: copied before this look. Pairs with stamp_io_event(). */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (read_head(iw, off, &later) || later < head || head < w->head)
 		return; /* no worker of ours does so */
 	first = later >= KTSTR_IO_RING_LEN ? later - KTSTR_IO_RING_LEN + 1 : 0;

@@ -19,7 +19,10 @@ struct io_wake;
 
 /* Where the two streams come from; a test has its own. */
 struct io_wake_ops {
-	/* bytes of the shared region: 0 or -errno */
+	/*
+	 * bytes of the shared region: 0 or -errno. All reads of a call come
+	 * before those of the next: it takes a lock
+	 */
 	int (*shm)(void *ctx, void *buf, size_t off, size_t len);
 	/* as vm_disk_trace_read() */
 	size_t (*trace)(void *ctx, unsigned int disk, struct vm_disk_io *io,
