@@ -12,8 +12,8 @@ BPF_CFLAGS += -fms-extensions -Wno-microsoft-anon-tag
 # Only DWARF goes: BTF stays
 LLVM_STRIP ?= $(subst clang,llvm-strip,$(CLANG_BPF))
 
-bpf-objs := simple fifo faults/starve_one faults/stall faults/map_lies \
-	faults/delay_io
+bpf-objs := simple fifo per_llc faults/starve_one faults/stall faults/map_lies \
+	faults/delay_io faults/unfair faults/idle_leak
 bpf-objs := $(patsubst %,$(O)/bpf/%.bpf.o,$(bpf-objs))
 deps += $(bpf-objs:.o=.d)
 

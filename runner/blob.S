@@ -17,5 +17,8 @@ blob_\symbol\()_end:
 	blob stall, "bpf/faults/stall.bpf.o"
 	blob map_lies, "bpf/faults/map_lies.bpf.o"
 	blob delay_io, "bpf/faults/delay_io.bpf.o"
+	blob per_llc, "bpf/per_llc.bpf.o"
+	blob unfair, "bpf/faults/unfair.bpf.o"
+	blob idle_leak, "bpf/faults/idle_leak.bpf.o"
 
 	.section .note.GNU-stack, "", @progbits

@@ -12,7 +12,10 @@
 	do_blob(starve_one) \
 	do_blob(stall) \
 	do_blob(map_lies) \
-	do_blob(delay_io)
+	do_blob(delay_io) \
+	do_blob(per_llc) \
+	do_blob(unfair) \
+	do_blob(idle_leak)
 
 #define DECLARE(n) extern const unsigned char blob_##n[], blob_##n##_end[];
 BLOBS(DECLARE)

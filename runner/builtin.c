@@ -11,10 +11,14 @@
 const struct builtin builtins[] = {
 	{ "simple", "weighted virtual time on one shared queue", false },
 	{ "fifo", "one queue, first come first served", false },
+	{ "per_llc", "weighted virtual time, a queue for each LLC, stealing",
+	  false },
 	{ "starve_one", "never dispatches one task", true },
 	{ "stall", "stops dispatching user tasks after a while", true },
 	{ "map_lies", "schedules well, but its stats map is wrong", true },
 	{ "delay_io", "holds tasks that wake from disk IO", true },
+	{ "unfair", "gives every second task longer slices for free", true },
+	{ "idle_leak", "leaves CPUs idle with work queued", true },
 	{ 0 },
 };
 
