@@ -18,7 +18,15 @@
 #define KMSG_BATCH (64 << 10)
 
 /* What the loop waits on, in this order in its poll set. */
-enum { FD_TIMER, FD_SIGNAL, FD_PORT, FD_KMSG, FD_SCHED, NR_FDS };
+enum {
+	FD_TIMER,
+	FD_SIGNAL,
+	FD_PORT,
+	FD_KMSG,
+	FD_SCHED,
+	FD_EXEC,
+	NR_FDS = FD_EXEC + EXEC_NR_FDS,
+};
 
 int agent_open_loop(struct agent *a)
 {
@@ -72,8 +80,14 @@ static void send_sched(struct agent *a, json_t *body)
 
 static void take_frame(struct agent *a, const struct frame *f)
 {
-	json_t *body = json_loadb((const char *)f->payload, f->len, 0, NULL);
+	json_t *body;
 
+	if (f->type == KTSTR_MSG_EXEC_STDIN) {
+		if (exec_stdin(&a->exec, f->payload, f->len))
+			log_err("agent: more stdin than there is room for");
+		return;
+	}
+	body = json_loadb((const char *)f->payload, f->len, 0, NULL);
 	switch (f->type) {
 	case KTSTR_MSG_GO:
 		if (!phase_go(&a->phases,
@@ -85,6 +99,10 @@ static void take_frame(struct agent *a, const struct frame *f)
 		log_info("agent: stopped by the host");
 		a->stop = true;
 		phase_stop(&a->phases);
+		break;
+	case KTSTR_MSG_EXEC_TAKEN:
+		exec_taken(&a->exec, json_integer_value(
+			json_object_get(body, "bytes")));
 		break;
 	default:
 		log_warn("agent: message of unknown type %u", f->type);
@@ -116,6 +134,10 @@ static void reap_children(struct agent *a)
 		if (pid == a->sched.pid) {
 			send_sched(a, sched_loader_exited(&a->sched, status,
 							  clock_now_ns()));
+			continue;
+		}
+		if (pid == a->exec.pid) {
+			exec_exited(&a->exec, status);
 			continue;
 		}
 		worker = workers_exited(&a->workers, pid, status);
@@ -169,6 +191,7 @@ void agent_pump(struct agent *a, uint64_t until_ns)
 		[FD_SCHED] = { .fd = a->sched.fd, .events = POLLIN },
 	};
 
+	exec_poll(&a->exec, &fds[FD_EXEC]);
 	port_due = port_poll(&a->port, now, &fds[FD_PORT]);
 	if (port_due)
 		until_ns = earlier(until_ns, port_due);
@@ -186,5 +209,6 @@ void agent_pump(struct agent *a, uint64_t until_ns)
 		reap_children(a);
 	if (fds[FD_PORT].revents)
 		serve_port(a, fds[FD_PORT].revents);
+	exec_serve(&a->exec, &a->port);
 	watch_sched(a);
 }

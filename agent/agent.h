@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/exec.h"
 #include "agent/kmsg.h"
 #include "agent/phase.h"
 #include "agent/port.h"
@@ -29,6 +30,7 @@ struct agent {
 	struct shm shm;
 	struct worker_set workers;
 	struct sched sched;
+	struct exec exec;
 	struct phase_driver phases;
 	int signal_fd;		/* owned: SIGCHLD */
 	int timer_fd;		/* owned: absolute, CLOCK_MONOTONIC */

@@ -7,10 +7,10 @@ agent-tests := cgroup_test disk_test load_run_test load_test stamp_test \
 	worker_test
 
 # What prepares the guest, and the supervisor
-agent-objs += agent.o agent_phases.o clock_exchange.o init.o json_text.o \
+agent-objs += exec.o agent.o agent_phases.o clock_exchange.o init.o json_text.o \
 	kmsg.o module.o phase.o plan.o port.o sched.o sched_exit.o sched_loader.o sched_set.o \
 	shm.o symbols.o sysfile.o time_floor.o topology.o
-agent-tests += clock_exchange_test kmsg_test phase_test plan_test port_test sched_set_test \
+agent-tests += exec_test clock_exchange_test kmsg_test phase_test plan_test port_test sched_set_test \
 	sched_test topology_test
 
 $(eval $(call archive,agent,$(agent-objs)))

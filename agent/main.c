@@ -158,8 +158,11 @@ static int stage_disks(struct agent *a)
 
 static int stage_shm(struct agent *a)
 {
-	int err = shm_create(&a->shm, a->plan);
+	int err;
 
+	if (!a->plan->nr_workers)
+		return 0; /* nobody to write to it */
+	err = shm_create(&a->shm, a->plan);
 	if (err) {
 		snprintf(a->err_msg, sizeof(a->err_msg),
 			 "shared region for %u workers: %s",
@@ -177,6 +180,8 @@ static int stage_workers(struct agent *a)
 	uint64_t end = clock_now_ns() + WORKERS_WAIT_NS;
 	int err;
 
+	if (!a->plan->nr_workers)
+		return 0;
 	err = workers_spawn(a->plan, a->shm.hdr, NULL, &a->workers, a->err_msg,
 			    sizeof(a->err_msg));
 	if (err)
@@ -221,6 +226,28 @@ static int stage_sched(struct agent *a)
 	return a->sched.phase == SCHED_FAILED || a->stop ? STAGE_END : 0;
 }
 
+/* `ktstr exec`: instead of workers and phases. */
+static int stage_exec(struct agent *a)
+{
+	json_t *spec = json_object_get(a->plan->root, "exec");
+	int err;
+
+	if (!spec)
+		return 0;
+	err = exec_start(&a->exec, spec);
+	if (err) {
+		snprintf(a->err_msg, sizeof(a->err_msg),
+			 "start the program: %s", strerror(-err));
+		return err;
+	}
+	while (!exec_is_over(&a->exec) && !a->stop)
+		agent_pump(a, clock_now_ns() + NSEC_PER_SEC);
+	if (exec_is_over(&a->exec))
+		port_send_json(&a->port, KTSTR_MSG_EXEC_EXIT,
+			       exec_end(&a->exec));
+	return STAGE_END;
+}
+
 static int stage_ready(struct agent *a)
 {
 	return port_send_json(&a->port, KTSTR_MSG_READY,
@@ -252,6 +279,7 @@ static const struct stage {
 	{ "shm", stage_shm },
 	{ "workers", stage_workers },
 	{ "scheduler", stage_sched },
+	{ "exec", stage_exec },
 	{ "ready", stage_ready },
 	{ "phases", stage_phases },
 };
@@ -340,6 +368,7 @@ static void finish(struct agent *a)
 	char state[32];
 	json_t *text;
 
+	exec_kill(&a->exec);
 	/* First the scheduler: a bad one would not let the workers stop. */
 	detach_sched(a);
 	if (a->workers.nr && workers_stop(&a->workers, STOP_GRACE_NS))
@@ -417,6 +446,7 @@ int main(void)
 		.kmsg = { .fd = -1 },
 		.shm = SHM_INIT,
 		.sched = SCHED_INIT,
+		.exec = EXEC_INIT,
 		.signal_fd = -1,
 		.timer_fd = -1,
 	};

@@ -45,9 +45,22 @@ enum ktstr_msg {
 	KTSTR_MSG_FATAL = 11,	/* the agent gives up: stage, what, errno */
 	KTSTR_MSG_DONE = 12,	/* all phases over, nothing more will come */
 	KTSTR_MSG_CLOCK = 13,	/* the agent is in a clock exchange: shm.h */
+	KTSTR_MSG_EXEC_STDOUT = 16, /* bytes that plan.exec's program wrote */
+	KTSTR_MSG_EXEC_STDERR = 17, /* likewise */
+	KTSTR_MSG_EXEC_STDIN_TAKEN = 18, /* so many more bytes it was given */
+	KTSTR_MSG_EXEC_EXIT = 19, /* {exit} or {signal}; all output was before */
 	/* host to agent */
 	KTSTR_MSG_GO = 64,	/* phase N may begin */
 	KTSTR_MSG_STOP = 65,	/* end early: stop workers, report, DONE */
+	KTSTR_MSG_EXEC_STDIN = 66, /* bytes; none: end of file */
+	KTSTR_MSG_EXEC_TAKEN = 67, /* so many more bytes of output passed on */
 };
+
+/*
+ * plan.exec: neither side has more bytes under way, of stdin or of both
+ * outputs together, than this; what the other has TAKEN frees it.
+ */
+#define KTSTR_EXEC_WINDOW (256u << 10)
+#define KTSTR_EXEC_CHUNK (16u << 10) /* bytes in one message */
 
 #endif
