@@ -66,13 +66,13 @@ static const struct metric_def sched_metrics[] = {
 	{ "state", "sched.state", METRIC_IN_NONE, METRIC_STATE, 0, false },
 	{ "events.NAME", "sched.events", METRIC_IN_NONE, METRIC_COUNT, 0,
 	  false },
-	{ "bypass_ns", "sched.bypass_ns", METRIC_IN_NS, METRIC_TIME, 0, true },
+	{ "bypass_ns", "sched.bypass_ns", METRIC_IN_NS, METRIC_TIME, 0, false },
 	{ "dsq_depth.max", "sched.dsq_depth.max", METRIC_IN_NONE,
-	  METRIC_COUNT, 0, true },
+	  METRIC_COUNT, 0, false },
 	{ "imbalance", "sched.imbalance", METRIC_IN_NONE, METRIC_RATIO, 0,
-	  true },
+	  false },
 	{ "idle_while_waiting", "sched.idle_while_waiting_ratio",
-	  METRIC_IN_RATIO, METRIC_RATIO, 0, true },
+	  METRIC_IN_RATIO, METRIC_RATIO, 0, false },
 	{ "ops.NAME.count", "sched.ops", METRIC_IN_NONE, METRIC_COUNT, 0,
 	  true },
 	{ "ops.NAME.ns", "sched.ops", METRIC_IN_NS, METRIC_TIME, 0, true },
@@ -88,9 +88,9 @@ static const struct metric_def map_metrics[] = {
 
 static const struct metric_def host_metrics[] = {
 	{ "vcpu_steal", "host.vcpu_steal_ratio", METRIC_IN_RATIO, METRIC_RATIO,
-	  0, true },
+	  0, false },
 	{ "worker_delay", "host.worker_delay_ns", METRIC_IN_NS, METRIC_DISK, 0,
-	  true },
+	  false },
 	{ 0 },
 };
 

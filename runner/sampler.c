@@ -167,12 +167,32 @@ static void write_line(struct sampler *s, json_t *line)
 	s->write_failed = true;
 }
 
+/*
+ * Was a CPU idle while somewhere a task waited? A run queue counts the tasks
+ * on it, wherever the scheduler has queued them, and the one that runs is no
+ * waiting one. Not looked at: whether the waiting task may run on the idle CPU,
+ * and that the CPUs are read one after the other.
+ */
+static bool idles_while_waiting(const struct mon_sched *sched)
+{
+	bool idle = false, waiting = false;
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < sched->nr_cpus; cpu++) {
+		idle |= sched->idle[cpu];
+		waiting |= sched->nr_running[cpu] > !sched->idle[cpu];
+	}
+	return idle && waiting;
+}
+
 static void account(struct sampler_phase *p, const struct mon_sched *sched,
 		    uint64_t late_ns)
 {
+	bool dsq_read = false;
 	unsigned int cpu;
 
 	p->taken++;
+	p->idle_while_waiting += idles_while_waiting(sched);
 	if (late_ns > p->max_late_ns)
 		p->max_late_ns = late_ns;
 	if (sched->have_scx && sched->state != MON_SCX_ENABLED)
@@ -181,10 +201,13 @@ static void account(struct sampler_phase *p, const struct mon_sched *sched,
 		p->nr_running_sum[cpu] += sched->nr_running[cpu];
 		if (sched->nr_running[cpu] > p->nr_running_max[cpu])
 			p->nr_running_max[cpu] = sched->nr_running[cpu];
-		if (sched->local_dsq_depth[cpu] != MON_NO_VALUE &&
-		    sched->local_dsq_depth[cpu] > p->local_dsq_max)
+		if (sched->local_dsq_depth[cpu] == MON_NO_VALUE)
+			continue;
+		dsq_read = true;
+		if (sched->local_dsq_depth[cpu] > p->local_dsq_max)
 			p->local_dsq_max = sched->local_dsq_depth[cpu];
 	}
+	p->local_dsq_read += dsq_read;
 }
 
 static void sample(struct sampler *s, uint64_t due_ns)

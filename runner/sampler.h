@@ -33,7 +33,9 @@ struct sampler_phase {
 	uint64_t taken, failed;
 	uint64_t nr_running_sum[MON_MAX_CPUS];
 	uint32_t nr_running_max[MON_MAX_CPUS];
-	uint32_t local_dsq_max;
+	uint32_t local_dsq_max;	/* of the depths that could be read */
+	uint64_t local_dsq_read;	/* samples in which one could */
+	uint64_t idle_while_waiting;	/* samples; see sampler.c */
 	uint64_t not_enabled;	/* samples that saw no enabled scheduler */
 	uint64_t max_late_ns;
 };
