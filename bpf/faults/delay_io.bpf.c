@@ -9,7 +9,7 @@
 #define HELD_DSQ 1
 #define CLOCK_MONOTONIC 1
 #define NSEC_PER_MSEC 1000000ull
-#define LATE_STEP_NS 100000ull
+#define EARLY_STEP_NS 100000ull
 #define RELEASE_MAX 512		/* tasks released by one look */
 #define BPF_FOR_EACH_ITER (&___it)	/* the iterator of bpf_for_each() */
 
@@ -26,8 +26,7 @@ const volatile u32 strength = 400; /* ms; 0: none is held */
 
 u64 nr_held;
 u64 nr_released;
-u64 late_ns;	/* by which the timer usually fires after its time */
-u64 armed_ns;	/* what it was set to */
+u64 early_ns;	/* by which the timer is set before its time */
 
 /* When a held task is to go on, and the virtual time it came with. */
 struct hold {
@@ -120,6 +119,18 @@ static void wake_a_cpu(const struct task_struct *p)
 }
 
 /*
+ * On a slow machine a timer is late by milliseconds, and what is planted is to
+ * be what is asked for: half of all releases come before their time, half after.
+ */
+static void learn(u64 now_ns, u64 until_ns)
+{
+	if (ktstr_before(until_ns, now_ns) && early_ns < delay_ns() / 2)
+		early_ns += EARLY_STEP_NS;
+	else if (early_ns >= EARLY_STEP_NS)
+		early_ns -= EARLY_STEP_NS;
+}
+
+/*
  * Queue whoever has been held long enough. Return: when to look again. One that
  * is held after this look is released after delay_ns() from now, or later.
  */
@@ -131,10 +142,12 @@ static u64 release_due(u64 now_ns)
 	bpf_for_each(scx_dsq, p, HELD_DSQ, 0) {
 		struct hold *h = bpf_task_storage_get(&holds, p, NULL, 0);
 
-		if (h && ktstr_before(now_ns + late_ns, h->until_ns))
+		if (h && ktstr_before(now_ns + early_ns, h->until_ns))
 			return h->until_ns;
 		if (++n > RELEASE_MAX)
 			return now_ns + NSEC_PER_MSEC;
+		if (h)
+			learn(now_ns, h->until_ns);
 		scx_bpf_dsq_move_set_vtime(BPF_FOR_EACH_ITER,
 					   h ? h->vtime : vtime_now);
 		if (scx_bpf_dsq_move_vtime(BPF_FOR_EACH_ITER, p, VTIME_DSQ, 0))
@@ -144,31 +157,11 @@ static u64 release_due(u64 now_ns)
 	return now_ns + delay_ns();
 }
 
-/*
- * On a slow machine a timer is late by milliseconds, and what is planted is to
- * be what is asked for: follow the median, to which one bad time is one step.
- */
-static void learn_lateness(u64 now_ns)
-{
-	u64 late = ktstr_before(armed_ns, now_ns) ? now_ns - armed_ns : 0;
-
-	if (late > late_ns + LATE_STEP_NS)
-		late_ns += LATE_STEP_NS;
-	else if (late + LATE_STEP_NS < late_ns)
-		late_ns -= LATE_STEP_NS;
-	else
-		late_ns = late;
-	if (late_ns > delay_ns() / 2)
-		late_ns = delay_ns() / 2;
-}
-
 static int on_timer(void *map, u32 *key, struct release *r)
 {
-	u64 now_ns = bpf_ktime_get_ns();
+	u64 next_ns = release_due(bpf_ktime_get_ns());
 
-	learn_lateness(now_ns);
-	armed_ns = release_due(now_ns) - late_ns;
-	bpf_timer_start(&r->timer, armed_ns, BPF_F_TIMER_ABS);
+	bpf_timer_start(&r->timer, next_ns - early_ns, BPF_F_TIMER_ABS);
 	return 0;
 }
 
@@ -217,12 +210,10 @@ s32 SCX_OP_SLEEPABLE(delay_io_init)
 	r = bpf_map_lookup_elem(&release, &zero);
 	if (err || !r || !strength)
 		return err;
-	armed_ns = bpf_ktime_get_ns() + delay_ns();
 	err = bpf_timer_init(&r->timer, &release, CLOCK_MONOTONIC);
 	if (!err)
 		err = bpf_timer_set_callback(&r->timer, on_timer);
-	return err ? err :
-		     bpf_timer_start(&r->timer, armed_ns, BPF_F_TIMER_ABS);
+	return err ? err : bpf_timer_start(&r->timer, delay_ns(), 0);
 }
 
 void SCX_OP(delay_io_exit, struct scx_exit_info *ei)
