@@ -13,6 +13,12 @@ enum ktstr_exit {
 	KTSTR_EXIT_ERROR = 6,
 };
 
+/* Beside 0 and 1, those of `git bisect run`. */
+enum ktstr_bisect_exit {
+	KTSTR_BISECT_SKIP = 125,	/* this revision can't be judged */
+	KTSTR_BISECT_ABORT = 129,	/* nor could any other */
+};
+
 /* Each gets its own arguments, argv[0] being the command's name. */
 int cmd_run(int argc, char **argv);
 int cmd_list(int argc, char **argv);

@@ -66,6 +66,7 @@ static void choose_accel(const struct launch_opts *opts, json_t *plan,
 		} else if (opts->accel == LAUNCH_ACCEL_KVM) {
 			stop(res, LAUNCH_ERROR, "kvm: %s; --accel emulated runs without it",
 			     probe.why);
+			res->host_unfit = true;
 			return;
 		} else if (!opts->quiet) {
 			log_info("kvm: %s; using the emulated host, where times mean little",
@@ -88,6 +89,7 @@ static void prepare_kernel(const struct launch_opts *opts, json_t *plan,
 	if (err) {
 		stop(res, opts->kernel || err != -ENOENT ? LAUNCH_USAGE :
 		     LAUNCH_SKIP, "%s", why);
+		res->host_unfit = res->status == LAUNCH_SKIP;
 		return;
 	}
 	if (!json_is_object(out)) {
@@ -162,6 +164,8 @@ static void compile_source(json_t *plan, const char *src, const char *object,
 				diag[strlen(diag) - 1] == '\n' ? "" : "\n");
 		stop(res, LAUNCH_USAGE, "scheduler: %s does not compile: %s",
 		     src, *diag ? "see above" : strerror(-err));
+		/* no compiler, or no source, is another matter */
+		res->no_compile = err == -EINVAL;
 	}
 out:
 	free(dir);

@@ -34,6 +34,8 @@ enum launch_status {
 struct launch_result {
 	enum launch_status status;
 	int signal;		/* when interrupted */
+	bool host_unfit;	/* skip, error: no other run could do better here */
+	bool no_compile;	/* usage: the scheduler's source is at fault */
 	char accel[16];		/* "kvm" or "emulated"; "" if not reached */
 	char reason[512];	/* one line, "" when OK */
 };

@@ -186,6 +186,7 @@ static void finish_no_host(struct launch_result *res, int err, const char *why)
 		finish(res, LAUNCH_INTERRUPTED, "interrupted");
 	} else if (err == -ENOENT) {
 		finish(res, LAUNCH_SKIP, why);
+		res->host_unfit = true;
 	} else if (err == -ETIMEDOUT || err == -EIO) {
 		snprintf(reason, sizeof(reason),
 			 "a fault of the emulating machine: %s", why);

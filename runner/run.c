@@ -178,6 +178,8 @@ void run_scenario(const struct run_ops *ops, const struct run_opts *opts,
 		goto out;
 	}
 	launch(&r);
+	end->no_compile = r.launched.no_compile;
+	end->host_unfit = r.launched.host_unfit;
 	if (r.launched.status == LAUNCH_USAGE) {
 		fprintf(stderr, "ktstr run: %s: %s\n", s->path,
 			r.launched.reason);

@@ -29,6 +29,8 @@ struct run_ops {
 struct run_end {
 	enum verdict verdict;
 	bool usage;		/* no verdict: the scenario can't be run */
+	bool no_compile;	/* that, since its scheduler does not compile */
+	bool host_unfit;	/* no scenario could be run on this host */
 	int signal;		/* stopped by it; 0: not */
 	json_t *result;		/* owned; NULL: none */
 };

@@ -14,7 +14,10 @@
 #include "lib/path.h"
 #include "runner/cmd.h"
 #include "runner/diag.h"
+#include "runner/junit.h"
+#include "runner/ktap.h"
 #include "runner/plan.h"
+#include "runner/record.h"
 #include "runner/result.h"
 #include "runner/run_opts.h"
 
@@ -193,8 +196,12 @@ struct tally {
 	unsigned int counts[VERDICT_ERROR + 1];
 	unsigned int nr;
 	bool usage;
+	bool no_compile;	/* usage: of each that was, this is why */
+	bool host_unfit;
 	int signal;
 	json_t *results;	/* owned array */
+	json_t *records;	/* owned array, of all runs that were asked for */
+	FILE *ktap;		/* NULL: not wanted */
 };
 
 static void tally_add(struct tally *t, struct run_end *end)
@@ -203,7 +210,9 @@ static void tally_add(struct tally *t, struct run_end *end)
 		json_array_append_new(t->results, end->result);
 	if (end->signal)
 		t->signal = end->signal;
+	t->host_unfit |= end->host_unfit;
 	if (end->usage) {
+		t->no_compile = end->no_compile && (!t->usage || t->no_compile);
 		t->usage = true;
 		return;
 	}
@@ -213,26 +222,48 @@ static void tally_add(struct tally *t, struct run_end *end)
 		t->worst = end->verdict;
 }
 
+/* The @boot'th run of @s, for the formats that account for each. */
+static void tally_record(struct tally *t, const struct scenario *s,
+			 uint64_t boot, uint64_t boots,
+			 const struct run_end *end)
+{
+	const char *reason = !end ? "not run, since one before it was stopped or can't be run" :
+			     end->usage ? "it can't be run; stderr says why" :
+					  "no result; stderr says why";
+	json_t *record = record_new(s->name, boot, boots,
+				    end ? end->result : NULL,
+				    end ? "error" : "skip", reason);
+
+	json_array_append_new(t->records, record);
+	if (t->ktap)
+		ktap_run(t->ktap, json_array_size(t->records), record);
+}
+
 static void run_batch(const struct run_ops *ops, const struct batch *b,
 		      const struct run_opts *opts, bool several, FILE *report,
 		      struct tally *t)
 {
 	struct run_end end;
 	uint64_t boot;
+	bool usage;
 	size_t i;
 
 	for (i = 0; i < b->nr; i++) {
-		for (boot = 0; boot < opts->boots; boot++) {
+		const struct scenario *s = b->scenarios[i];
+
+		for (usage = false, boot = 0; boot < opts->boots; boot++) {
+			if (t->signal || usage) {
+				tally_record(t, s, boot, opts->boots, NULL);
+				continue;
+			}
 			if (t->nr && report && !opts->quiet)
 				fputc('\n', report);
-			run_scenario(ops, opts, b->scenarios[i],
-				     seed_of(opts, boot), several, report,
-				     &end);
+			run_scenario(ops, opts, s, seed_of(opts, boot),
+				     several, report, &end);
+			tally_record(t, s, boot, opts->boots, &end);
 			tally_add(t, &end);
-			if (t->signal)
-				return;
-			if (end.usage)
-				break; /* another boot can't be run either */
+			/* another boot of it can't be run either */
+			usage = end.usage;
 		}
 	}
 }
@@ -269,7 +300,31 @@ static int write_json(const struct run_opts *opts, const json_t *results,
 	return err;
 }
 
-static int exit_code(const struct tally *t)
+static int write_junit(const struct run_opts *opts, const struct tally *t)
+{
+	int err = opts->junit ? junit_write(opts->junit, t->records) : 0;
+
+	if (err)
+		log_err("run: --junit %s: %s", opts->junit, strerror(-err));
+	return err;
+}
+
+/*
+ * A scheduler that does not compile is one revision's fault; whatever else is
+ * misuse would be so with each of them.
+ */
+static int bisect_code(const struct tally *t)
+{
+	if (t->usage)
+		return t->no_compile ? KTSTR_BISECT_SKIP : KTSTR_BISECT_ABORT;
+	if (t->worst == VERDICT_PASS)
+		return KTSTR_EXIT_PASS;
+	if (t->worst == VERDICT_FAIL)
+		return KTSTR_EXIT_FAIL;
+	return t->host_unfit ? KTSTR_BISECT_ABORT : KTSTR_BISECT_SKIP;
+}
+
+static int exit_code(const struct run_opts *opts, const struct tally *t)
 {
 	static const int codes[] = {
 		[VERDICT_SKIP] = KTSTR_EXIT_SKIP,
@@ -281,6 +336,8 @@ static int exit_code(const struct tally *t)
 
 	if (t->signal)
 		return 128 + t->signal;
+	if (opts->git_bisect)
+		return bisect_code(t);
 	return t->usage ? KTSTR_EXIT_USAGE : codes[t->worst];
 }
 
@@ -289,41 +346,51 @@ static int run_all(const struct run_ops *ops, const struct batch *b,
 {
 	bool json_out = opts->json && !strcmp(opts->json, "-");
 	bool several = b->nr > 1 || opts->boots > 1;
-	struct tally t = { .results = json_array() };
-	FILE *report = json_out ? NULL : out;
-	int code;
+	struct tally t = {
+		.results = json_array(),
+		.records = json_array(),
+		.ktap = opts->ktap ? out : NULL,
+	};
+	FILE *report = json_out || opts->ktap ? NULL : out;
+	int code, err;
 
+	if (t.ktap)
+		ktap_begin(t.ktap, b->nr * opts->boots);
 	run_batch(ops, b, opts, several, report, &t);
 	if (report && t.nr > 1)
 		print_tally(&t, report);
-	code = exit_code(&t);
-	if (write_json(opts, t.results, several, out) && !t.signal)
-		code = KTSTR_EXIT_ERROR;
+	code = exit_code(opts, &t);
+	err = write_json(opts, t.results, several, out);
+	if (!err)
+		err = write_junit(opts, &t);
+	if (err && !t.signal)
+		code = opts->git_bisect ? KTSTR_BISECT_SKIP : KTSTR_EXIT_ERROR;
 	json_decref(t.results);
+	json_decref(t.records);
 	return code;
 }
 
 int cmd_run_with(const struct run_ops *ops, int argc, char **argv, FILE *out)
 {
+	enum run_opts_status status;
 	struct run_opts opts;
 	struct batch b = { 0 };
-	int code;
+	int code, misuse;
 
-	switch (run_opts_parse(argc, argv, &opts)) {
-	case RUN_OPTS_HELP:
+	status = run_opts_parse(argc, argv, &opts);
+	misuse = opts.git_bisect ? KTSTR_BISECT_ABORT : KTSTR_EXIT_USAGE;
+	if (status == RUN_OPTS_HELP) {
 		run_opts_help(out);
 		return 0;
-	case RUN_OPTS_BAD:
-		return KTSTR_EXIT_USAGE;
-	case RUN_OPTS_OK:
-		break;
 	}
+	if (status == RUN_OPTS_BAD)
+		return misuse;
 	log_set_level(opts.verbose ? LOG_LVL_DEBUG :
 		      opts.quiet ? LOG_LVL_WARN : LOG_LVL_INFO);
 
 	batch_read(&b, argc, argv, &opts);
 	if (b.bad)
-		code = KTSTR_EXIT_USAGE;
+		code = misuse;
 	else if (opts.print_config)
 		code = print_config(&b, out);
 	else if (opts.dry_run)

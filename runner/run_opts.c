@@ -16,6 +16,9 @@ enum {
 	OPT_SEED,
 	OPT_JSON,
 	OPT_OUT,
+	OPT_KTAP,
+	OPT_JUNIT,
+	OPT_GIT_BISECT,
 	OPT_ACCEL,
 	OPT_DRY_RUN,
 	OPT_PRINT_CONFIG,
@@ -37,10 +40,10 @@ static const struct option options[] = {
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
-	{ "ktap", no_argument, NULL, OPT_LATER },
-	{ "junit", required_argument, NULL, OPT_LATER },
+	{ "ktap", no_argument, NULL, OPT_KTAP },
+	{ "junit", required_argument, NULL, OPT_JUNIT },
 	{ "control", no_argument, NULL, OPT_LATER },
-	{ "git-bisect", no_argument, NULL, OPT_LATER },
+	{ "git-bisect", no_argument, NULL, OPT_GIT_BISECT },
 	{ 0 },
 };
 
@@ -58,6 +61,10 @@ void run_opts_help(FILE *to)
 	      "      --seed N         of everything random; default: a new one\n"
 	      "      --accel A        auto, kvm or emulated\n"
 	      "      --json FILE|-    result.json there too; several runs make an array\n"
+	      "      --ktap           KTAP on stdout instead of the report\n"
+	      "      --junit FILE     JUnit XML there\n"
+	      "      --git-bisect     exit codes for `git bisect run`: 125 for what can't be\n"
+	      "                       judged, 129 where no revision could be\n"
 	      "      --out DIR        run directory; default ktstr-results/TIME-NAME-ID\n"
 	      "      --dry-run        print the plan, start nothing\n"
 	      "      --print-config   print the scenario with every default, start nothing\n"
@@ -179,6 +186,15 @@ static bool take(struct run_opts *opts, int c, const char *arg)
 	case OPT_JSON:
 		opts->json = arg;
 		return true;
+	case OPT_KTAP:
+		opts->ktap = true;
+		return true;
+	case OPT_JUNIT:
+		opts->junit = arg;
+		return true;
+	case OPT_GIT_BISECT:
+		opts->git_bisect = true;
+		return true;
 	case OPT_OUT:
 		opts->out = arg;
 		return true;
@@ -195,12 +211,34 @@ static bool take(struct run_opts *opts, int c, const char *arg)
 	}
 }
 
+static bool are_consistent(const struct run_opts *opts)
+{
+	if (!opts->ktap || !opts->json || strcmp(opts->json, "-"))
+		return true;
+	fputs("ktstr run: --ktap and --json - both want stdout\n", stderr);
+	return false;
+}
+
+/* git must see its own code for misuse, wherever the option stands. */
+static bool asks_for_bisect(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--git-bisect"))
+			return true;
+	return false;
+}
+
 enum run_opts_status run_opts_parse(int argc, char **argv,
 				    struct run_opts *opts)
 {
 	int c, index = 0, at;
 
-	*opts = (struct run_opts){ .boots = 1 };
+	*opts = (struct run_opts){
+		.boots = 1,
+		.git_bisect = asks_for_bisect(argc, argv),
+	};
 	optind = 0; /* so that a test can parse twice */
 	for (;;) {
 		at = optind ? optind : 1;
@@ -224,5 +262,5 @@ enum run_opts_status run_opts_parse(int argc, char **argv,
 			return RUN_OPTS_BAD;
 	}
 	opts->first_path = optind;
-	return RUN_OPTS_OK;
+	return are_consistent(opts) ? RUN_OPTS_OK : RUN_OPTS_BAD;
 }

@@ -18,12 +18,14 @@ struct run_opts {
 	const char *scheduler;
 	const char *kernel;
 	const char *json;	/* file, or "-" */
+	const char *junit;	/* file */
 	const char *out;
 	uint64_t boots;
 	uint64_t seed;
 	bool has_seed;
 	bool dry_run, print_config;
 	bool quiet, verbose;
+	bool ktap, git_bisect;
 	enum launch_accel accel;
 	int first_path;		/* index in argv of the first scenario */
 };
@@ -34,7 +36,8 @@ enum run_opts_status { RUN_OPTS_OK, RUN_OPTS_HELP, RUN_OPTS_BAD };
  * run_opts_parse() - read the command line
  * @opts: borrows from @argv, which getopt reorders
  *
- * What is wrong is said on stderr.
+ * What is wrong is said on stderr. git_bisect is true also when it stands
+ * behind what is wrong.
  */
 enum run_opts_status run_opts_parse(int argc, char **argv,
 				    struct run_opts *opts);

@@ -428,10 +428,8 @@ static const struct {
 } misuse[] = {
 	{ "run nowhere.toml", "nowhere.toml: error: No such file or directory" },
 	{ "run a.toml --scheduller x", "did you mean --scheduler?" },
-	{ "run a.toml --ktap", "--ktap is not supported yet" },
-	{ "run a.toml --junit f", "--junit is not supported yet" },
+	{ "run a.toml --ktap --json -", "both want stdout" },
 	{ "run a.toml --control", "--control is not supported yet" },
-	{ "run a.toml --git-bisect", "--git-bisect is not supported yet" },
 	{ "run a.toml -j 2", "-j with more than 1 is not supported yet" },
 	{ "run a.toml -n 0", "-n 0: not a number from 1 to 100000" },
 	{ "run a.toml --seed -1", "--seed -1: not a number" },
@@ -450,6 +448,90 @@ START_TEST(misuse_exits_with_2_and_a_hint_and_runs_nothing)
 	ck_assert_msg(strstr(err_text, misuse[_i].error), "%s", err_text);
 	ck_assert_uint_eq(0, fake.prepared);
 	ck_assert_str_eq("", out_text);
+}
+END_TEST
+
+START_TEST(ktap_accounts_for_every_run_and_is_all_of_stdout)
+{
+	fake.iterations[1] = "3";
+	write_text("b.toml", SCENARIO("b"));
+	ck_assert_int_eq(1, command("run a.toml b.toml --ktap"));
+	ck_assert_msg(!strncmp(out_text, "KTAP version 1\n1..2\n"
+			       "  KTAP version 1\n  # Subtest: a\n  1..7\n",
+			       58), "%s", out_text);
+	ck_assert_ptr_nonnull(strstr(out_text, "\nok 1 a\n"));
+	ck_assert_ptr_nonnull(strstr(out_text,
+		"\nnot ok 2 b # fail: w.iterations: 3 is less than 10\n"));
+	ck_assert_ptr_null(strstr(out_text, "runs:"));
+}
+END_TEST
+
+START_TEST(ktap_keeps_its_plan_when_interrupted_or_not_to_be_run)
+{
+	if (_i) {
+		fake.prepare[0].status = LAUNCH_USAGE;
+	} else {
+		fake.run[0].status = LAUNCH_INTERRUPTED;
+		fake.run[0].signal = SIGINT;
+	}
+	ck_assert_int_eq(_i ? 2 : 128 + SIGINT,
+			 command("run a.toml -n 3 --ktap"));
+	ck_assert_ptr_nonnull(strstr(out_text, "\n1..3\n"));
+	ck_assert_ptr_nonnull(strstr(out_text, _i ?
+		"\nnot ok 1 a boot 1 # ERROR it can't be run" :
+		"\nok 1 a boot 1 # SKIP inconclusive: interrupted by SIGINT\n"));
+	ck_assert_ptr_nonnull(strstr(out_text, "\nok 2 a boot 2 # SKIP not run"));
+	ck_assert_ptr_nonnull(strstr(out_text, "\nok 3 a boot 3 # SKIP not run"));
+}
+END_TEST
+
+START_TEST(junit_is_written_beside_the_report)
+{
+	char text[4096] = "";
+	FILE *f;
+
+	fake.iterations[1] = "3";
+	ck_assert_int_eq(1, command("run a.toml -n 2 --junit j.xml"));
+	ck_assert_ptr_nonnull(strstr(out_text, "PASS a"));
+	f = fopen("j.xml", "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_gt(fread(text, 1, sizeof(text) - 1, f), 0);
+	fclose(f);
+	ck_assert_ptr_nonnull(strstr(text, "tests=\"14\" failures=\"1\""));
+	/* where it can't be written, that is no pass */
+	ck_assert_int_eq(6, command("run a.toml --junit no/such/dir.xml"));
+}
+END_TEST
+
+static const struct {
+	struct launch_result prepare;
+	const char *iterations;
+	const char *words;
+	int code;
+} bisects[] = {
+	{ { 0 }, "20", "run a.toml --git-bisect", 0 },
+	{ { 0 }, "3", "run a.toml --git-bisect", 1 },
+	{ { 0 }, "null", "run a.toml --git-bisect", 125 },
+	{ { .status = LAUNCH_ERROR }, "20", "run a.toml --git-bisect", 125 },
+	{ { .status = LAUNCH_ERROR, .host_unfit = true }, "20", "run a.toml --git-bisect", 129 },
+	{ { .status = LAUNCH_SKIP }, "20", "run a.toml --git-bisect", 125 },
+	{ { .status = LAUNCH_SKIP, .host_unfit = true }, "20", "run a.toml --git-bisect", 129 },
+	{ { .status = LAUNCH_USAGE }, "20", "run a.toml --git-bisect", 129 },
+	{ { .status = LAUNCH_USAGE, .no_compile = true }, "20", "run a.toml --git-bisect", 125 },
+	{ { 0 }, "20", "run --no-such --git-bisect a.toml", 129 },
+	{ { 0 }, "20", "run --git-bisect nowhere.toml", 129 },
+	{ { 0 }, "20", "run a.toml --git-bisect --junit no/such/dir.xml", 125 },
+	{ { .status = LAUNCH_INTERRUPTED, .signal = SIGINT }, "20", "run a.toml --git-bisect", 130 },
+};
+
+START_TEST(git_bisect_gets_the_codes_of_its_own)
+{
+	if (bisects[_i].prepare.signal)
+		fake.run[0] = bisects[_i].prepare;
+	else
+		fake.prepare[0] = bisects[_i].prepare;
+	fake.iterations[0] = bisects[_i].iterations;
+	ck_assert_int_eq(bisects[_i].code, command(bisects[_i].words));
 }
 END_TEST
 
@@ -519,6 +601,13 @@ int main(void)
 	tcase_add_loop_test(tc,
 			    misuse_exits_with_2_and_a_hint_and_runs_nothing, 0,
 			    sizeof(misuse) / sizeof(misuse[0]));
+	tcase_add_test(tc,
+		       ktap_accounts_for_every_run_and_is_all_of_stdout);
+	tcase_add_loop_test(tc,
+		ktap_keeps_its_plan_when_interrupted_or_not_to_be_run, 0, 2);
+	tcase_add_test(tc, junit_is_written_beside_the_report);
+	tcase_add_loop_test(tc, git_bisect_gets_the_codes_of_its_own, 0,
+			    sizeof(bisects) / sizeof(bisects[0]));
 	tcase_add_test(tc, options_reach_the_launcher);
 	tcase_add_test(tc, help_is_no_error);
 	tcase_add_test(tc, run_directories_are_always_new);
