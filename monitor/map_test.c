@@ -452,8 +452,9 @@ START_TEST(raw_bytes_of_an_array_are_bounded)
 			    .value_size = 10000, .max_entries = 1,
 			    .name = "shm" };
 	struct test_image *ti = image(_i);
-	uint64_t map = ti_map(ti, &m), v = 0;
+	uint64_t map = ti_map(ti, &m), v = 0, again = 0;
 	struct monitor *mon;
+	void *hva;
 
 	ti_write_u64(ti, ti_value(ti, map, 10000, 0) + 9992, 4711);
 	m.id = 4;
@@ -466,6 +467,15 @@ START_TEST(raw_bytes_of_an_array_are_bounded)
 	ck_assert_int_eq(-EINVAL, mon_read_array_value(mon, 3, &v, 9993, 8));
 	ck_assert_int_eq(-EINVAL,
 			 mon_read_array_value(mon, 3, &v, SIZE_MAX, 8));
+	/* where it is: a write there is a write to the guest's */
+	ck_assert_int_eq(0, mon_array_value_hva(mon, 3, 9992, 8, &hva));
+	*(uint64_t *)hva = ~v;
+	ck_assert_int_eq(0, mon_read_array_value(mon, 3, &again, 9992, 8));
+	ck_assert_uint_eq(~v, again);
+	*(uint64_t *)hva = v;
+	ck_assert_int_eq(-EINVAL, mon_array_value_hva(mon, 3, 9993, 8, &hva));
+	ck_assert_int_eq(-EFAULT, mon_array_value_hva(mon, 3, 0, 8192, &hva));
+	ck_assert_int_eq(-ENOENT, mon_array_value_hva(mon, 5, 0, 8, &hva));
 	ck_assert_int_eq(-EINVAL, mon_read_array_value(mon, 4, &v, 0, 8));
 	ck_assert_int_eq(-ENOENT, mon_read_array_value(mon, 5, &v, 0, 8));
 	mon_close(mon);
