@@ -2,6 +2,7 @@
 #include "runner/emu.h"
 
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/path.h"
 #include "runner/emu_host.h"
 
@@ -20,6 +21,8 @@
 
 #define OPEN_NS (60 * NSEC_PER_SEC)
 #define HANG_NS (30 * NSEC_PER_SEC)
+/* A slot that serves answers within milliseconds, a busy machine's too. */
+#define GREET_TRY_NS (6 * NSEC_PER_SEC)
 
 __attribute__((format(printf, 4, 5)))
 static int fail(int err, char *err_msg, size_t err_len, const char *fmt, ...)
@@ -188,31 +191,39 @@ static void tell_keeper(struct emu_host *h)
 		close(fd);
 }
 
-/* The host may be booting again after a fault: then a try ends in -EPIPE. */
+/*
+ * The host may be booting again after a fault: then a try ends in -EPIPE. And
+ * of connections that follow each other closely about one in 500 got no
+ * answer, with the guest alive; the next one did, in 2,347 of 2,347 jobs.
+ */
 static int greet_slot(struct emu_host *h, unsigned int slot,
 		      uint64_t deadline_ns)
 {
 	for (;;) {
+		uint64_t try_ns = clock_now_ns() + GREET_TRY_NS;
 		int err = connect_slot(h, slot);
 
 		if (!err)
-			err = greet(h, deadline_ns);
+			err = greet(h, try_ns < deadline_ns ? try_ns :
+				    deadline_ns);
 		if (!err) {
 			/* Not before: the next boot may have answered. */
 			h->generation = generation_read(h);
 			return 0;
 		}
 		emu_link_close(&h->link);
-		if (err == -ETIMEDOUT) {
-			h->generation = generation_read(h);
-			tell_keeper(h);
-		}
-		if (err != -EPIPE && err != -ECONNREFUSED)
+		if (err != -EPIPE && err != -ECONNREFUSED && err != -ETIMEDOUT)
 			return err;
 		if (aborted(h))
 			return -ECANCELED;
-		if (clock_now_ns() >= deadline_ns)
+		if (clock_now_ns() >= deadline_ns) {
+			h->generation = generation_read(h);
+			tell_keeper(h);
 			return -ETIMEDOUT;
+		}
+		if (err == -ETIMEDOUT)
+			log_warn("emulated host: slot %u is silent, connecting again",
+				 slot);
 		pause_20ms();
 	}
 }
