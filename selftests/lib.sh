@@ -9,11 +9,20 @@ set -u
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${KTSTR_BUILD:-$top/build}
 ktstr=$build/ktstr
+cache=${KTSTR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ktstr}
+sources=$cache/sources/default # parts of the kernel's, by tools/setup
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/ktstr-test-XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 129' HUP INT TERM
 bad=0
 seen=0
+
+need_sources() {
+	[ -e "$sources/COPYING" ] && return
+	echo "skipped: no kernel sources in $sources; run" \
+		"'tools/setup --stage sources'"
+	exit 4
+}
 
 # ok STATUS WHAT: one thing that was looked at
 ok() {
