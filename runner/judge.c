@@ -89,12 +89,14 @@ static void keep_worst(struct court *c, const struct finding *f)
 void court_find(struct court *c, struct finding *f)
 {
 	json_t *line = json_pack(
-		"{s:s,s:s?,s:s?,s:o,s:o,s:s,s:s,s:o,s:s*}", "metric",
+		"{s:s,s:s?,s:s?,s:o,s:o,s:s,s:s,s:o,s:s*,s:o*,s:o*,s:o*}", "metric",
 		f->metric, "phase", f->phase, "op", f->op, "limit",
 		f->limit ? f->limit : json_null(), "value",
 		f->value ? f->value : json_null(), "unit",
 		f->unit ? f->unit : "", "verdict", verdict_name(f->verdict),
-		"reason", reason_json(f->reason), "automatic", f->automatic);
+		"reason", reason_json(f->reason), "automatic", f->automatic,
+		"value_control", f->value_control, "ratio", f->ratio,
+		"interval", f->interval);
 
 	if (!line || json_array_append_new(c->out, line))
 		c->no_memory = true;
@@ -106,6 +108,8 @@ bool court_time_counts(const struct court *c, double limit_ns,
 {
 	char limit[UNIT_TEXT_LEN], floor_text[UNIT_TEXT_LEN];
 
+	if (!court_is_quiet(c, c->facts, f))
+		return false;
 	if (c->floor_ns < 0) {
 		if (!c->emulated)
 			return true;
@@ -267,13 +271,9 @@ static void judge_value(const struct court *c, const struct wanted *w,
 	}
 }
 
-/*
- * The facts to look in: a phase, or the totals. NULL when they do not cover
- * what was to be measured.
- */
-static const json_t *part_of(const struct court *c, struct finding *f)
+const json_t *part_of(const json_t *facts, struct finding *f)
 {
-	const json_t *phases = json_object_get(c->facts, "phases");
+	const json_t *phases = json_object_get(facts, "phases");
 	const json_t *phase;
 	const char *name;
 	size_t i;
@@ -298,7 +298,7 @@ static const json_t *part_of(const struct court *c, struct finding *f)
 			    f->phase ? f->phase : "any phase");
 		return NULL;
 	}
-	return c->facts;
+	return facts;
 }
 
 static bool read_wanted(const json_t *check, struct wanted *w)
@@ -335,7 +335,7 @@ static void judge_check(struct court *c, const json_t *check)
 				       w.metric.scope == METRIC_OF_SCHED))
 		finding_set(&f, VERDICT_SKIP,
 			    "the kernel's default scheduler has none");
-	else if ((part = part_of(c, &f)))
+	else if ((part = part_of(c->facts, &f)))
 		judge_value(c, &w, part, &f);
 	court_find(c, &f);
 }
@@ -388,8 +388,9 @@ static void open_court(struct court *c, const json_t *plan,
 	};
 }
 
-int judge(const json_t *plan, const json_t *checks, const json_t *facts,
-	  struct judgement *j)
+static int judge_all(const json_t *plan, const json_t *checks,
+		     const json_t *facts, const json_t *ratios,
+		     const struct judge_arms *arms, struct judgement *j)
 {
 	const json_t *check;
 	struct court c;
@@ -403,6 +404,8 @@ int judge(const json_t *plan, const json_t *checks, const json_t *facts,
 	judge_automatic(&c);
 	json_array_foreach(json_object_get(checks, "checks"), i, check)
 		judge_check(&c, check);
+	json_array_foreach(ratios, i, check)
+		judge_ratio(&c, check, arms);
 	if (c.no_memory) {
 		json_decref(c.out);
 		return -ENOMEM;
@@ -410,6 +413,20 @@ int judge(const json_t *plan, const json_t *checks, const json_t *facts,
 	*j = (struct judgement){ .checks = c.out };
 	sum_up(&c, j);
 	return 0;
+}
+
+int judge(const json_t *plan, const json_t *checks, const json_t *facts,
+	  struct judgement *j)
+{
+	return judge_all(plan, checks, facts, NULL, NULL, j);
+}
+
+int judge_with_control(const json_t *plan, const json_t *checks,
+		       const json_t *facts, const struct judge_arms *arms,
+		       struct judgement *j)
+{
+	return judge_all(plan, checks, facts,
+			 json_object_get(checks, "ratios"), arms, j);
 }
 
 void judge_fini(struct judgement *j)

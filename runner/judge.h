@@ -29,10 +29,18 @@ struct judgement {
 	json_t *checks;			/* owned; checks[] of result.json */
 };
 
+/* What a scheduler is compared with. Borrowed. */
+struct judge_arms {
+	const json_t *tests;	/* facts of each boot */
+	const json_t *controls;	/* likewise, in the same order */
+	enum verdict verdict;	/* of the control's own conditions */
+	const char *reason;
+};
+
 /**
  * judge() - judge one run
  * @plan: plan.json
- * @checks: of plan_checks_new()
+ * @checks: of plan_checks_new(); its "ratios" are not looked at
  * @facts: facts.json; members that are absent make their checks inconclusive
  * @j: for judge_fini()
  *
@@ -40,6 +48,14 @@ struct judgement {
  */
 int judge(const json_t *plan, const json_t *checks, const json_t *facts,
 	  struct judgement *j);
+
+/**
+ * judge_with_control() - likewise, with what "ratios" of @checks ask for
+ * @arms: NULL: none was run, and each such check is inconclusive
+ */
+int judge_with_control(const json_t *plan, const json_t *checks,
+		       const json_t *facts, const struct judge_arms *arms,
+		       struct judgement *j);
 
 void judge_fini(struct judgement *j);
 

@@ -458,6 +458,8 @@ void judge_automatic(struct court *c)
 		each_workload(c, judge_gap);
 	if (wanted(c, "cpuset"))
 		each_workload(c, judge_cpuset);
+	if (!meant_to_die(c))
+		judge_fairness(c);
 	if (wanted(c, "disk"))
 		judge_disks(c);
 	if (real(c->automatic, "telemetry") > 0)

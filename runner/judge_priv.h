@@ -33,6 +33,7 @@ struct finding {
 	const char *phase;	/* NULL: the whole run */
 	const char *op;
 	json_t *limit, *value;	/* stolen by court_find() */
+	json_t *value_control, *ratio, *interval; /* likewise; NULL: none */
 	const char *unit;
 	const char *automatic;	/* name of an automatic check, else NULL */
 	enum verdict verdict;
@@ -58,6 +59,30 @@ bool court_time_counts(const struct court *c, double limit_ns,
 /** court_clocks_count() - likewise, may a time across host and guest? */
 bool court_clocks_count(const struct court *c, double limit_ns,
 			struct finding *f);
+
+/**
+ * court_is_quiet() - did the machine of @facts get the host CPUs it asked for?
+ *
+ * If not, @f becomes inconclusive with the figure. An emulated machine's
+ * noise is in its time floor, and is not looked at.
+ */
+bool court_is_quiet(const struct court *c, const json_t *facts,
+		    struct finding *f);
+
+/**
+ * part_of() - the facts to look in: a phase, or the totals
+ *
+ * Return: NULL, with the reason in @f, where they do not cover what was to be
+ * measured.
+ */
+const json_t *part_of(const json_t *facts, struct finding *f);
+
+/** judge_fairness() - judge_fair.c: the automatic check */
+void judge_fairness(struct court *c);
+
+/** judge_ratio() - judge_ratio.c: one check against a control; NULL: none */
+void judge_ratio(struct court *c, const json_t *check,
+		 const struct judge_arms *arms);
 
 /** json_path() - json_object_get() along NULL-terminated keys */
 const json_t *json_path(const json_t *at, ...)

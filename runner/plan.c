@@ -249,27 +249,28 @@ static json_t *limit_json(const struct scn_check *c)
 
 static json_t *automatic_json(const struct scn_automatic *a)
 {
-	return json_pack("{s:b,s:o,s:b,s:b,s:b,s:f,s:b}", "progress",
+	return json_pack("{s:b,s:o,s:b,s:b,s:b,s:f,s:b,s:f,s:f}", "progress",
 			 a->progress, "gap_ns", json_u64(a->gap_ns),
 			 "cpuset", a->cpuset, "scheduler", a->scheduler,
 			 "disk", a->disk, "telemetry", a->telemetry, "guest",
-			 a->guest);
+			 a->guest, "fairness", a->fairness, "noise", a->noise);
 }
 
 json_t *plan_checks_new(const struct scenario *s)
 {
-	json_t *checks = json_array();
+	json_t *checks = json_array(), *ratios = json_array();
 	unsigned int i;
 
 	for (i = 0; i < s->nr_checks; i++) {
 		const struct scn_check *c = &s->checks[i];
 
-		json_array_append_new(checks, json_pack(
+		json_array_append_new(scn_op_is_ratio(c->op) ? ratios : checks,
+				      json_pack(
 			"{s:s,s:s?,s:s,s:o,s:s}", "metric", c->metric_name,
 			"phase", c->phase, "op", scn_op_name(c->op), "limit",
 			limit_json(c), "unit",
 			metric_unit_name(c->metric.def->unit)));
 	}
-	return json_pack("{s:o,s:o}", "checks", checks, "automatic",
-			 automatic_json(&s->automatic));
+	return json_pack("{s:o,s:o,s:o}", "checks", checks, "ratios", ratios,
+			 "automatic", automatic_json(&s->automatic));
 }

@@ -31,7 +31,8 @@ json_t *plan_new(const struct scenario *s, uint64_t seed);
 /**
  * plan_checks_new() - what is to be judged
  *
- * {"checks": [{"metric", "phase", "op", "limit", "unit"}], "automatic": {...}}
+ * {"checks": [{"metric", "phase", "op", "limit", "unit"}], "ratios": [...],
+ * "automatic": {...}}; ratios are the checks against a control.
  *
  * Return: new reference, or NULL out of memory.
  */

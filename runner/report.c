@@ -57,6 +57,23 @@ static void show(const json_t *value, const char *unit, char *buf, size_t len)
 	}
 }
 
+/* A ratio to the control: both numbers, and what they come to. */
+static void show_ratio(struct row *r, const json_t *check, bool is_min)
+{
+	char test[80], control[80], ratio[80], limit[80];
+
+	show(json_object_get(check, "value"), text(check, "unit"), test,
+	     sizeof(test));
+	show(json_object_get(check, "value_control"), text(check, "unit"),
+	     control, sizeof(control));
+	show(json_object_get(check, "ratio"), "ratio", ratio, sizeof(ratio));
+	show(json_object_get(check, "limit"), "ratio", limit, sizeof(limit));
+	snprintf(r->cell[2], sizeof(r->cell[2]), "%s %s x control",
+		 is_min ? ">=" : "<=", limit);
+	snprintf(r->cell[3], sizeof(r->cell[3]), "%.20s (%.30s : %.30s)", ratio,
+		 test, control);
+}
+
 static void row_fill(struct row *r, const json_t *check)
 {
 	static const struct {
@@ -76,6 +93,8 @@ static void row_fill(struct row *r, const json_t *check)
 	snprintf(r->cell[2], sizeof(r->cell[2]), "%s%s", sign, limit);
 	show(json_object_get(check, "value"), text(check, "unit"), r->cell[3],
 	     sizeof(r->cell[3]));
+	if (strstr(text(check, "op"), "_to_control"))
+		show_ratio(r, check, !strncmp(text(check, "op"), "min", 3));
 	snprintf(r->cell[4], sizeof(r->cell[4]), "%s", text(check, "verdict"));
 	r->reason = text(check, "reason");
 }

@@ -108,6 +108,8 @@ json_t *result_new(const struct result_input *in)
 		json_object_get(in->plan, "seed"));
 	rest = members(in->facts, from_facts);
 	if (!result || !rest || json_object_update(result, rest) ||
+	    (in->control && json_object_set(result, "control",
+					    (json_t *)in->control)) ||
 	    json_object_set_new(result, "versions", versions_json(in))) {
 		json_decref(result);
 		result = NULL;

@@ -15,6 +15,7 @@ struct result_input {
 	const json_t *plan;	/* as the launcher completed it */
 	const json_t *facts;	/* NULL: the run left none */
 	const struct judgement *judgement;
+	const json_t *control;	/* NULL: none was run */
 	const char *accel;	/* "": not reached */
 };
 

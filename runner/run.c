@@ -2,7 +2,7 @@
 #include "runner/run.h"
 
 #include <errno.h>
-#include <sha256.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,32 +12,21 @@
 #include "runner/report.h"
 #include "runner/result.h"
 #include "runner/run_opts.h"
+#include "runner/run_priv.h"
 #include "runner/rundir.h"
 #include "runner/scenario.h"
 
-/* What one run holds while it lasts. */
-struct run {
-	const struct run_ops *ops;
-	const struct run_opts *opts;
-	const struct scenario *scenario;
-	char *dir;			/* owned */
-	char hash[SHA256_DIGEST_STRING_LENGTH];	/* of the resolved scenario */
-	json_t *plan, *checks, *facts;	/* owned */
-	struct launch_result launched;
-	struct judgement judgement;
-};
-
-static void run_fini(struct run *r)
+void run_fini(struct run *r)
 {
 	free(r->dir);
 	json_decref(r->plan);
 	json_decref(r->checks);
 	json_decref(r->facts);
+	json_decref(r->control);
 	judge_fini(&r->judgement);
 }
 
-__attribute__((format(printf, 3, 4)))
-static void decide(struct run *r, enum verdict v, const char *fmt, ...)
+void run_decide(struct run *r, enum verdict v, const char *fmt, ...)
 {
 	va_list args;
 
@@ -67,19 +56,10 @@ static int write_scenario(struct run *r)
 	return err;
 }
 
-/* 0, or -errno after saying what went wrong. */
-static int run_open(struct run *r, bool several, uint64_t seed)
+int run_fill(struct run *r, uint64_t seed)
 {
-	char why[512];
 	int err;
 
-	r->dir = rundir_new(r->opts->out, several, r->scenario->name, why,
-			    sizeof(why));
-	if (!r->dir) {
-		err = -errno;
-		log_err("run: %s", why);
-		return err;
-	}
 	r->plan = plan_new(r->scenario, seed);
 	r->checks = plan_checks_new(r->scenario);
 	err = r->plan && r->checks ? write_scenario(r) : -ENOMEM;
@@ -88,7 +68,22 @@ static int run_open(struct run *r, bool several, uint64_t seed)
 	return err;
 }
 
-static void launch(struct run *r)
+/* 0, or -errno after saying what went wrong. */
+static int run_open(struct run *r, bool several, uint64_t seed)
+{
+	char why[512];
+	int err;
+
+	r->dir = rundir_new(r->opts->out, several, r->scenario->name, why,
+			    sizeof(why));
+	if (r->dir)
+		return run_fill(r, seed);
+	err = -errno;
+	log_err("run: %s", why);
+	return err;
+}
+
+void run_launch(struct run *r)
 {
 	struct launch_opts lo = {
 		.accel = r->opts->accel,
@@ -102,13 +97,14 @@ static void launch(struct run *r)
 		r->ops->run(&lo, r->plan, &r->launched, &r->facts);
 }
 
-static void judge_run(struct run *r)
+void run_judge(struct run *r)
 {
 	const struct launch_result *res = &r->launched;
 
 	/* what there is to judge is judged, also where it does not count */
-	if (r->facts && judge(r->plan, r->checks, r->facts, &r->judgement)) {
-		decide(r, VERDICT_ERROR, "out of memory");
+	if (r->facts && judge_with_control(r->plan, r->checks, r->facts,
+					   r->arms, &r->judgement)) {
+		run_decide(r, VERDICT_ERROR, "out of memory");
 		return;
 	}
 	if (!r->judgement.checks)
@@ -116,19 +112,20 @@ static void judge_run(struct run *r)
 	switch (res->status) {
 	case LAUNCH_OK:
 		if (!r->facts)
-			decide(r, VERDICT_ERROR, "the run left no facts");
+			run_decide(r, VERDICT_ERROR, "the run left no facts");
 		break;
 	case LAUNCH_SKIP:
-		decide(r, VERDICT_SKIP, "%s", res->reason);
+		run_decide(r, VERDICT_SKIP, "%s", res->reason);
 		break;
 	case LAUNCH_INTERRUPTED:
 		if (r->judgement.verdict <= VERDICT_INCONCLUSIVE)
-			decide(r, VERDICT_INCONCLUSIVE, "interrupted by SIG%s",
-			       sigabbrev_np(res->signal) ?
-			       sigabbrev_np(res->signal) : "?");
+			run_decide(r, VERDICT_INCONCLUSIVE,
+				   "interrupted by SIG%s",
+				   sigabbrev_np(res->signal) ?
+				   sigabbrev_np(res->signal) : "?");
 		break;
 	default:
-		decide(r, VERDICT_ERROR, "%s", res->reason);
+		run_decide(r, VERDICT_ERROR, "%s", res->reason);
 		break;
 	}
 }
@@ -141,6 +138,7 @@ static json_t *write_result(struct run *r)
 		.plan = r->plan,
 		.facts = r->facts,
 		.judgement = &r->judgement,
+		.control = r->control,
 		.accel = r->launched.accel,
 	};
 	char *path = path_join(r->dir, "result.json");
@@ -151,7 +149,7 @@ static json_t *write_result(struct run *r)
 		err = result_write(result, path);
 	if (err) {
 		log_err("run: %s/result.json: %s", r->dir, strerror(-err));
-		decide(r, VERDICT_ERROR, "the result was not written");
+		run_decide(r, VERDICT_ERROR, "the result was not written");
 	}
 	free(path);
 	return result;
@@ -162,6 +160,28 @@ static enum report_detail detail_of(const struct run_opts *opts)
 	if (opts->quiet)
 		return REPORT_LINE;
 	return opts->verbose ? REPORT_ALL : REPORT_NORMAL;
+}
+
+void run_say_usage(const struct run *r, const char *dir, struct run_end *end)
+{
+	fprintf(stderr, "ktstr run: %s: %s\n", r->scenario->path,
+		r->launched.reason);
+	path_remove_tree(dir);
+	end->usage = true;
+	end->no_compile = r->launched.no_compile;
+}
+
+void run_finish(struct run *r, FILE *out, struct run_end *end)
+{
+	end->result = write_result(r);
+	end->verdict = r->judgement.verdict;
+	end->host_unfit = r->launched.host_unfit;
+	if (r->launched.status == LAUNCH_INTERRUPTED)
+		end->signal = r->launched.signal;
+	if (!out || !end->result)
+		return;
+	report_print(out, end->result, r->facts, r->dir, detail_of(r->opts));
+	fflush(out);
 }
 
 void run_scenario(const struct run_ops *ops, const struct run_opts *opts,
@@ -177,26 +197,13 @@ void run_scenario(const struct run_ops *ops, const struct run_opts *opts,
 		end->usage = err == -EEXIST;
 		goto out;
 	}
-	launch(&r);
-	end->no_compile = r.launched.no_compile;
-	end->host_unfit = r.launched.host_unfit;
+	run_launch(&r);
 	if (r.launched.status == LAUNCH_USAGE) {
-		fprintf(stderr, "ktstr run: %s: %s\n", s->path,
-			r.launched.reason);
-		path_remove_tree(r.dir);
-		end->usage = true;
+		run_say_usage(&r, r.dir, end);
 		goto out;
 	}
-	judge_run(&r);
-	end->result = write_result(&r);
-	end->verdict = r.judgement.verdict;
-	if (r.launched.status == LAUNCH_INTERRUPTED)
-		end->signal = r.launched.signal;
-	if (out && end->result) {
-		report_print(out, end->result, r.facts, r.dir,
-			     detail_of(opts));
-		fflush(out);
-	}
+	run_judge(&r);
+	run_finish(&r, out, end);
 out:
 	run_fini(&r);
 }

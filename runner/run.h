@@ -48,6 +48,17 @@ void run_scenario(const struct run_ops *ops, const struct run_opts *opts,
 		  const struct scenario *s, uint64_t seed, bool several,
 		  FILE *out, struct run_end *end);
 
+/**
+ * run_controlled() - run it in turns with its control, as one run
+ * @seeds: of each pair of boots, @nr of them; the first decides who begins
+ *
+ * The control is the same scenario under the kernel's default scheduler.
+ */
+void run_controlled(const struct run_ops *ops, const struct run_opts *opts,
+		    const struct scenario *s, const uint64_t *seeds,
+		    unsigned int nr, bool several, FILE *out,
+		    struct run_end *end);
+
 /** cmd_run_with() - cmd_run() with a launcher of the caller's and a stdout */
 int cmd_run_with(const struct run_ops *ops, int argc, char **argv, FILE *out);
 

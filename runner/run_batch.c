@@ -239,6 +239,48 @@ static void tally_record(struct tally *t, const struct scenario *s,
 		ktap_run(t->ktap, json_array_size(t->records), record);
 }
 
+static bool is_controlled(const struct run_opts *opts,
+			  const struct scenario *s)
+{
+	return opts->control || scenario_needs_control(s);
+}
+
+/* With a control all its boots are one run. */
+static uint64_t runs_of(const struct run_opts *opts, const struct scenario *s)
+{
+	return is_controlled(opts, s) ? 1 : opts->boots;
+}
+
+static uint64_t runs_of_all(const struct run_opts *opts, const struct batch *b)
+{
+	uint64_t runs = 0;
+	size_t i;
+
+	for (i = 0; i < b->nr; i++)
+		runs += runs_of(opts, b->scenarios[i]);
+	return runs;
+}
+
+static void run_with_control(const struct run_ops *ops,
+			     const struct run_opts *opts,
+			     const struct scenario *s, bool several,
+			     FILE *report, struct run_end *end)
+{
+	uint64_t *seeds = calloc(opts->boots, sizeof(*seeds));
+	uint64_t boot;
+
+	*end = (struct run_end){ .verdict = VERDICT_ERROR };
+	if (!seeds) {
+		log_err("run: out of memory");
+		return;
+	}
+	for (boot = 0; boot < opts->boots; boot++)
+		seeds[boot] = seed_of(opts, boot);
+	run_controlled(ops, opts, s, seeds, opts->boots, several, report,
+		       end);
+	free(seeds);
+}
+
 static void run_batch(const struct run_ops *ops, const struct batch *b,
 		      const struct run_opts *opts, bool several, FILE *report,
 		      struct tally *t)
@@ -250,17 +292,22 @@ static void run_batch(const struct run_ops *ops, const struct batch *b,
 
 	for (i = 0; i < b->nr; i++) {
 		const struct scenario *s = b->scenarios[i];
+		uint64_t runs = runs_of(opts, s);
 
-		for (usage = false, boot = 0; boot < opts->boots; boot++) {
+		for (usage = false, boot = 0; boot < runs; boot++) {
 			if (t->signal || usage) {
-				tally_record(t, s, boot, opts->boots, NULL);
+				tally_record(t, s, boot, runs, NULL);
 				continue;
 			}
 			if (t->nr && report && !opts->quiet)
 				fputc('\n', report);
-			run_scenario(ops, opts, s, seed_of(opts, boot),
-				     several, report, &end);
-			tally_record(t, s, boot, opts->boots, &end);
+			if (is_controlled(opts, s))
+				run_with_control(ops, opts, s, several, report,
+						 &end);
+			else
+				run_scenario(ops, opts, s, seed_of(opts, boot),
+					     several, report, &end);
+			tally_record(t, s, boot, runs, &end);
 			tally_add(t, &end);
 			/* another boot of it can't be run either */
 			usage = end.usage;
@@ -345,7 +392,7 @@ static int run_all(const struct run_ops *ops, const struct batch *b,
 		   const struct run_opts *opts, FILE *out)
 {
 	bool json_out = opts->json && !strcmp(opts->json, "-");
-	bool several = b->nr > 1 || opts->boots > 1;
+	bool several = runs_of_all(opts, b) > 1;
 	struct tally t = {
 		.results = json_array(),
 		.records = json_array(),
@@ -355,7 +402,7 @@ static int run_all(const struct run_ops *ops, const struct batch *b,
 	int code, err;
 
 	if (t.ktap)
-		ktap_begin(t.ktap, b->nr * opts->boots);
+		ktap_begin(t.ktap, runs_of_all(opts, b));
 	run_batch(ops, b, opts, several, report, &t);
 	if (report && t.nr > 1)
 		print_tally(&t, report);

@@ -22,6 +22,7 @@ enum {
 	OPT_ACCEL,
 	OPT_DRY_RUN,
 	OPT_PRINT_CONFIG,
+	OPT_CONTROL,
 	OPT_LATER,
 };
 
@@ -42,7 +43,7 @@ static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "ktap", no_argument, NULL, OPT_KTAP },
 	{ "junit", required_argument, NULL, OPT_JUNIT },
-	{ "control", no_argument, NULL, OPT_LATER },
+	{ "control", no_argument, NULL, OPT_CONTROL },
 	{ "git-bisect", no_argument, NULL, OPT_GIT_BISECT },
 	{ 0 },
 };
@@ -66,6 +67,8 @@ void run_opts_help(FILE *to)
 	      "      --git-bisect     exit codes for `git bisect run`: 125 for what can't be\n"
 	      "                       judged, 129 where no revision could be\n"
 	      "      --out DIR        run directory; default ktstr-results/TIME-NAME-ID\n"
+	      "      --control        run the kernel's default scheduler as well, in turns;\n"
+	      "                       ratios to it are judged over all -n boots\n"
 	      "      --dry-run        print the plan, start nothing\n"
 	      "      --print-config   print the scenario with every default, start nothing\n"
 	      "  -q, --quiet          no progress, one line for each run\n"
@@ -202,6 +205,9 @@ static bool take(struct run_opts *opts, int c, const char *arg)
 		return accel(arg, &opts->accel);
 	case OPT_DRY_RUN:
 		opts->dry_run = true;
+		return true;
+	case OPT_CONTROL:
+		opts->control = true;
 		return true;
 	case OPT_PRINT_CONFIG:
 		opts->print_config = true;

@@ -24,6 +24,7 @@ struct run_opts {
 	uint64_t seed;
 	bool has_seed;
 	bool dry_run, print_config;
+	bool control;
 	bool quiet, verbose;
 	bool ktap, git_bisect;
 	enum launch_accel accel;

@@ -381,6 +381,57 @@ START_TEST(out_is_the_run_directory_and_never_overwritten)
 }
 END_TEST
 
+/* The arms take turns, share a seed, and come to one result. */
+START_TEST(a_control_runs_in_turns_and_in_one_result)
+{
+	json_error_t error;
+	json_t *result, *control;
+
+	ck_assert_int_eq(0, command("run a.toml --control -n 2 --seed 4 --out o"));
+	ck_assert_uint_eq(4, fake.ran);
+	ck_assert_int_eq(4, fake.seeds[0]);
+	ck_assert_int_eq(4, fake.seeds[1]);
+	ck_assert_int_eq(5, fake.seeds[2]);
+	ck_assert_int_eq(5, fake.seeds[3]);
+	result = json_load_file("o/result.json", 0, &error);
+	ck_assert_msg(result, "%s", error.text);
+	control = json_object_get(result, "control");
+	ck_assert_uint_eq(4, json_array_size(json_object_get(control,
+							     "runs")));
+	ck_assert_str_eq("pass", text_of(control, "verdict"));
+	ck_assert_int_eq(0, access("o/control/scenario.toml", F_OK));
+	ck_assert_int_eq(0, access("o/boot-2/scenario.toml", F_OK));
+	ck_assert_int_eq(0, access("o/control-2/scenario.toml", F_OK));
+	json_decref(result);
+}
+END_TEST
+
+START_TEST(a_ratio_asks_for_its_control_by_itself)
+{
+	static const char more[] =
+		SCENARIO("r") "[[check]]\nmetric = \"w.iterations\"\nmin_ratio_to_control = 0.8\n";
+
+	write_text("r.toml", more);
+	ck_assert_int_eq(0, command("run r.toml --seed 4"));
+	ck_assert_uint_eq(2, fake.ran);
+	ck_assert_ptr_nonnull(strstr(out_text, ">= 0.8 x control"));
+	/* an even seed: the scheduler begins; now it is the worse one */
+	fake.iterations[2] = "15";
+	ck_assert_int_eq(1, command("run r.toml --seed 4"));
+	ck_assert_ptr_nonnull(strstr(out_text, "0.75 x the control"));
+}
+END_TEST
+
+START_TEST(a_control_that_fails_to_run_is_an_error)
+{
+	fake.run[1] = (struct launch_result){ .status = LAUNCH_ERROR,
+					      .reason = "no memory" };
+	fake.iterations[1] = NULL;
+	ck_assert_int_eq(6, command("run a.toml --control --seed 4"));
+	ck_assert_ptr_nonnull(strstr(out_text, "a boot of the control: no memory"));
+}
+END_TEST
+
 START_TEST(dry_run_and_print_config_start_nothing)
 {
 	json_error_t error;
@@ -429,7 +480,6 @@ static const struct {
 	{ "run nowhere.toml", "nowhere.toml: error: No such file or directory" },
 	{ "run a.toml --scheduller x", "did you mean --scheduler?" },
 	{ "run a.toml --ktap --json -", "both want stdout" },
-	{ "run a.toml --control", "--control is not supported yet" },
 	{ "run a.toml -j 2", "-j with more than 1 is not supported yet" },
 	{ "run a.toml -n 0", "-n 0: not a number from 1 to 100000" },
 	{ "run a.toml --seed -1", "--seed -1: not a number" },
@@ -595,6 +645,9 @@ int main(void)
 	tcase_add_loop_test(tc, json_to_stdout_is_nothing_else, 0, 2);
 	tcase_add_test(tc, boots_have_seeds_that_follow_one_another);
 	tcase_add_test(tc, out_is_the_run_directory_and_never_overwritten);
+	tcase_add_test(tc, a_control_runs_in_turns_and_in_one_result);
+	tcase_add_test(tc, a_ratio_asks_for_its_control_by_itself);
+	tcase_add_test(tc, a_control_that_fails_to_run_is_an_error);
 	tcase_add_test(tc, dry_run_and_print_config_start_nothing);
 	tcase_add_test(tc, a_folder_stands_for_its_scenarios);
 	tcase_add_test(tc, without_a_name_it_is_scenario_toml);

@@ -126,13 +126,21 @@ struct scn_telemetry {
 	struct string_list observers;
 };
 
-enum scn_op { SCN_OP_MIN, SCN_OP_MAX, SCN_OP_BETWEEN, SCN_OP_EQUALS };
+enum scn_op {
+	SCN_OP_MIN,
+	SCN_OP_MAX,
+	SCN_OP_BETWEEN,
+	SCN_OP_EQUALS,
+	SCN_OP_MIN_RATIO,	/* to the control; these two stand last */
+	SCN_OP_MAX_RATIO,
+	SCN_OP_NR,
+};
 
 struct scn_check {
 	struct table_base base;
 	const char *metric_name;
 	const char *phase;	/* NULL: the totals */
-	const struct toml_node *limit_nodes[4]; /* by enum scn_op */
+	const struct toml_node *limit_nodes[SCN_OP_NR]; /* by enum scn_op */
 	struct metric metric;
 	enum scn_op op;
 	double low, high;	/* the limit; both, but for between */
@@ -144,7 +152,7 @@ struct scn_automatic {
 	struct table_base base;
 	bool progress, scheduler, disk, guest, cpuset;
 	uint64_t gap_ns;
-	double telemetry;
+	double telemetry, fairness, noise;
 };
 
 struct scenario {
@@ -207,7 +215,16 @@ const struct scn_phase *scenario_find_phase(const struct scenario *s,
 /** scn_expect_name() - the word of the file */
 const char *scn_expect_name(enum scn_expect expect);
 
-/** scn_op_name() - the key of the file: min, max, between, equals */
+/** scn_op_is_ratio() - is it judged against a control? */
+static inline bool scn_op_is_ratio(enum scn_op op)
+{
+	return op >= SCN_OP_MIN_RATIO;
+}
+
+/** scenario_needs_control() - does a check of it? */
+bool scenario_needs_control(const struct scenario *s);
+
+/** scn_op_name() - the key of the file: min, max, between, equals, ... */
 const char *scn_op_name(enum scn_op op);
 
 /*

@@ -103,6 +103,10 @@ static void check_phase(const struct scenario *s, struct diag *d,
 
 	if (!c->phase)
 		return;
+	if (!strncmp(c->metric_name ? c->metric_name : "", "host.", 5))
+		diag_value(d, get(c, "phase"),
+			   "%s is of the whole run: it has no phase",
+			   c->metric_name);
 	phase = scenario_find_phase(s, c->phase);
 	if (phase && phase->measure)
 		return;
@@ -182,34 +186,57 @@ static void limit_between(struct diag *d, struct scn_check *c,
 		diag_value(d, node, "between must have the lower limit first");
 }
 
+/* The control runs under the kernel's default: some things it has not. */
+static void limit_ratio(struct diag *d, struct scn_check *c,
+			const struct toml_node *node)
+{
+	if (c->metric.def->kind == METRIC_STATE ||
+	    c->metric.scope == METRIC_OF_SCHED ||
+	    c->metric.scope == METRIC_OF_MAP)
+		diag_key(d, node,
+			 "%s has no ratio to a control: the kernel's default scheduler has none",
+			 c->metric_name);
+	else if (schema_ratio(d, node, &c->low) && c->low <= 0)
+		diag_value(d, node, "a ratio to a control must be above 0");
+	c->high = c->low;
+}
+
 static void check_limit(struct diag *d, struct scn_check *c)
 {
 	const struct toml_node *node = NULL;
 	unsigned int i, ways = 0;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < SCN_OP_NR; i++) {
 		if (!c->limit_nodes[i])
 			continue;
 		node = c->limit_nodes[i];
 		c->op = i;
 		ways++;
 	}
-	/* one of the ratios to a control was complained about already */
-	if (!ways && (get(c, "min_ratio_to_control") ||
-		      get(c, "max_ratio_to_control")))
-		return;
 	if (ways != 1) {
 		diag_value(d, c->base.node,
-			   "[[check]] needs one of min, max, between and equals, not %s",
+			   "[[check]] needs one of min, max, between, equals, min_ratio_to_control and max_ratio_to_control, not %s",
 			   ways ? "several" : "none");
 		return;
 	}
-	if (c->metric.def->kind == METRIC_STATE)
+	if (scn_op_is_ratio(c->op))
+		limit_ratio(d, c, node);
+	else if (c->metric.def->kind == METRIC_STATE)
 		limit_state(d, c, node);
 	else if (c->op == SCN_OP_BETWEEN)
 		limit_between(d, c, node);
 	else if (limit_number(d, c, node, &c->low))
 		c->high = c->low;
+}
+
+bool scenario_needs_control(const struct scenario *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr_checks; i++)
+		if (scn_op_is_ratio(s->checks[i].op))
+			return true;
+	return false;
 }
 
 void scenario_check_checks(struct scenario *s, struct diag *d)

@@ -525,7 +525,11 @@ static const struct table_spec telemetry_spec = {
 static const char *const op_names[] = { [SCN_OP_MIN] = "min",
 					[SCN_OP_MAX] = "max",
 					[SCN_OP_BETWEEN] = "between",
-					[SCN_OP_EQUALS] = "equals" };
+					[SCN_OP_EQUALS] = "equals",
+					[SCN_OP_MIN_RATIO] =
+						"min_ratio_to_control",
+					[SCN_OP_MAX_RATIO] =
+						"max_ratio_to_control" };
 
 const char *scn_op_name(enum scn_op op)
 {
@@ -544,8 +548,10 @@ static const struct field check_fields[] = {
 	  AT(scn_check, limit_nodes[SCN_OP_BETWEEN]) },
 	{ .key = "equals", .type = FIELD_NODE,
 	  AT(scn_check, limit_nodes[SCN_OP_EQUALS]) },
-	LATER("min_ratio_to_control", "use min with a number"),
-	LATER("max_ratio_to_control", "use max with a number"),
+	{ .key = "min_ratio_to_control", .type = FIELD_NODE,
+	  AT(scn_check, limit_nodes[SCN_OP_MIN_RATIO]) },
+	{ .key = "max_ratio_to_control", .type = FIELD_NODE,
+	  AT(scn_check, limit_nodes[SCN_OP_MAX_RATIO]) },
 	{ 0 },
 };
 
@@ -560,6 +566,8 @@ static const struct table_spec check_spec = {
 
 #define GAP_DEFAULT (2 * SEC)
 #define TELEMETRY_DEFAULT 0.9
+#define FAIRNESS_DEFAULT 0.95
+#define NOISE_DEFAULT 0.1
 
 static void parse_gap(struct diag *d, const struct toml_node *value,
 		      const struct field *f, void *member)
@@ -583,13 +591,21 @@ static void print_gap(FILE *to, const struct field *f, const void *member)
 		fputs("false", to);
 }
 
+/* What "true" means for one of the shares. */
+static double share_default(const struct field *f)
+{
+	if (!strcmp(f->key, "fairness"))
+		return FAIRNESS_DEFAULT;
+	return !strcmp(f->key, "noise") ? NOISE_DEFAULT : TELEMETRY_DEFAULT;
+}
+
 static void parse_share(struct diag *d, const struct toml_node *value,
 			const struct field *f, void *member)
 {
 	double *share = member;
 
 	if (value->type == TOML_NODE_BOOL)
-		*share = value->boolean ? TELEMETRY_DEFAULT : 0;
+		*share = value->boolean ? share_default(f) : 0;
 	else if (schema_ratio(d, value, share) && *share > 1)
 		diag_value(d, value, "%s must be at most 100%%", f->key);
 }
@@ -616,8 +632,12 @@ static const struct field automatic_fields[] = {
 	  AT(scn_automatic, telemetry), .parse = parse_share,
 	  .print = print_share },
 	{ .key = "guest", .type = FIELD_BOOL, AT(scn_automatic, guest) },
-	LATER("fairness", NULL), LATER("stall", NULL), LATER("bypass", NULL),
-	LATER("noise", NULL),
+	{ .key = "fairness", .type = FIELD_CUSTOM,
+	  AT(scn_automatic, fairness), .parse = parse_share,
+	  .print = print_share },
+	{ .key = "noise", .type = FIELD_CUSTOM, AT(scn_automatic, noise),
+	  .parse = parse_share, .print = print_share },
+	LATER("stall", NULL), LATER("bypass", NULL),
 	{ 0 },
 };
 
@@ -628,7 +648,8 @@ static const struct table_spec automatic_spec = {
 	.defaults = &(const struct scn_automatic){
 		.progress = true, .scheduler = true, .disk = true,
 		.guest = true, .cpuset = true, .gap_ns = GAP_DEFAULT,
-		.telemetry = TELEMETRY_DEFAULT,
+		.telemetry = TELEMETRY_DEFAULT, .fairness = FAIRNESS_DEFAULT,
+		.noise = NOISE_DEFAULT,
 	},
 };
 

@@ -275,10 +275,10 @@ static const struct bad {
 	  "t.toml:7:1: error: observers is not supported yet", NULL },
 	/* checks */
 	{ LOAD "[[check]]\nmetric = \"w.iterations\"\n",
-	  "t.toml:6:1: error: [[check]] needs one of min, max, between and equals, not none",
+	  "t.toml:6:1: error: [[check]] needs one of min, max, between, equals, min_ratio_to_control and max_ratio_to_control, not none",
 	  NULL },
 	{ LOAD "[[check]]\nmetric = \"w.iterations\"\nmin = 1\nmax = 2\n",
-	  "t.toml:6:1: error: [[check]] needs one of min, max, between and equals, not several",
+	  "t.toml:6:1: error: [[check]] needs one of min, max, between, equals, min_ratio_to_control and max_ratio_to_control, not several",
 	  NULL },
 	{ LOAD "[[check]]\nmetric = \"iterations\"\nmin = 1\n",
 	  "t.toml:7:10: error: \"iterations\" is not a metric", "*" },
@@ -315,15 +315,17 @@ static const struct bad {
 	  "did you mean \"run\"?" },
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\n[[phase]]\nname = \"b\"\nduration = \"1s\"\nmeasure = false\n[[check]]\nmetric = \"w.iterations\"\nmin = 1\nphase = \"b\"\n",
 	  "t.toml:16:9: error: phase \"b\" is not measured", "*" },
-	{ LOAD "[[check]]\nmetric = \"w.iterations_per_s\"\nmin_ratio_to_control = 0.8\n",
-	  "t.toml:8:1: error: min_ratio_to_control is not supported yet",
-	  "use min with a number" },
-	/* automatic */
+	{ LOAD "[[check]]\nmetric = \"w.iterations_per_s\"\nmin_ratio_to_control = 0\n",
+	  "t.toml:8:24: error: a ratio to a control must be above 0", NULL },
+	{ LOAD "[[check]]\nmetric = \"sched.imbalance\"\nmax_ratio_to_control = 2\n",
+	  "t.toml:8:1: error: sched.imbalance has no ratio to a control: the kernel's default scheduler has none", NULL },
+	{ LOAD "[[phase]]\nname = \"p\"\nduration = \"1s\"\n[[check]]\nmetric = \"host.vcpu_steal\"\nmax = 0.5\nphase = \"p\"\n",
+	  "t.toml:12:9: error: host.vcpu_steal is of the whole run: it has no phase", NULL },
 	{ LOAD "[automatic]\nprogres = false\n",
 	  "t.toml:7:1: error: unknown key \"progres\" in [automatic]",
 	  "did you mean \"progress\"?" },
-	{ LOAD "[automatic]\nnoise = false\n",
-	  "t.toml:7:1: error: noise is not supported yet", NULL },
+	{ LOAD "[automatic]\nnoise = 2\n",
+	  "t.toml:7:9: error: noise must be at most 100%", NULL },
 	{ LOAD "[automatic]\ntelemetry = 1.5\n",
 	  "t.toml:7:13: error: telemetry must be at most 100%", NULL },
 };
@@ -581,7 +583,7 @@ START_TEST(checks_are_in_base_units_too)
 		    "{\"metric\": \"sched.events.SCX_EV_SELECT_CPU_FALLBACK\", \"phase\": null, \"op\": \"equals\", \"limit\": 0, \"unit\": \"\"},"
 		    "{\"metric\": \"sched.state\", \"phase\": null, \"op\": \"equals\", \"limit\": \"enabled\", \"unit\": \"\"}]",
 		    json_object_get(checks, "checks"));
-	assert_json("{\"progress\": true, \"gap_ns\": 3000000000, \"cpuset\": false, \"scheduler\": true, \"disk\": true, \"telemetry\": 0.0, \"guest\": true}",
+	assert_json("{\"progress\": true, \"gap_ns\": 3000000000, \"cpuset\": false, \"scheduler\": true, \"disk\": true, \"telemetry\": 0.0, \"guest\": true, \"fairness\": 0.95, \"noise\": 0.1}",
 		    json_object_get(checks, "automatic"));
 	json_decref(checks);
 	scenario_free(s);
