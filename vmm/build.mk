@@ -69,6 +69,8 @@ vmm-tests += devices_test
 vmm-tests += freeze_test
 vmm-tests += vm_loop_test
 vmm-tests += vmm_kvm_test
+vmm-tests += memory_test
+vmm-tests += vmm_big_kvm_test
 vmm-tests += vmm_disk_kvm_test
 
 vmm-libs := -lzstd -llzma -llz4 -lz

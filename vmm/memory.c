@@ -20,7 +20,7 @@ int vm_memory_init(struct vm_memory *m, uint64_t bytes, const struct errmsg *e)
 	*m = (struct vm_memory){ 0 };
 	if (!vm_memory_bytes_ok(bytes))
 		return errmsg_set(e, -EINVAL,
-				  "memory of %llu bytes: need 128 MiB to 4 GiB, a multiple of 2 MiB",
+				  "memory of %llu bytes: need 128 MiB to 16 GiB, a multiple of 2 MiB",
 				  (unsigned long long)bytes);
 	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

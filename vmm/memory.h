@@ -10,7 +10,7 @@
 #include "vmm/errmsg.h"
 
 #define VM_MEMORY_MIN (128ULL << 20)
-#define VM_MEMORY_MAX (4ULL << 30)
+#define VM_MEMORY_MAX (16ULL << 30)
 #define VM_MEMORY_ALIGN (2ULL << 20)
 
 /* One mapping; the regions of @gm point into it. */

@@ -30,6 +30,7 @@
 struct guest_run {
 	const uint8_t *code, *code_end;
 	struct vm_topology topology;	/* nodes 0: one CPU */
+	uint64_t memory_bytes;		/* 0: 128 MiB */
 	const char *cmdline;		/* NULL: empty */
 	uint64_t deadline_ns;		/* 0: 10 s */
 	struct vm_disk_config *disk;	/* NULL: none */
@@ -102,7 +103,7 @@ static inline void guest_new(struct guest_run *g)
 	char path[32], why[256] = "";
 	struct vm_config cfg = {
 		.topology = g->topology,
-		.memory_bytes = 128 * MIB,
+		.memory_bytes = g->memory_bytes ? g->memory_bytes : 128 * MIB,
 		.kernel_path = path,
 		.cmdline = g->cmdline ? g->cmdline : "",
 		.deadline_ns = g->deadline_ns ? g->deadline_ns :

@@ -57,7 +57,7 @@ struct vm_disk_config {
 
 struct vm_config {
 	struct vm_topology topology;
-	uint64_t memory_bytes;	/* 128 MiB to 4 GiB, multiple of 2 MiB */
+	uint64_t memory_bytes;	/* 128 MiB to 16 GiB, multiple of 2 MiB */
 	const char *kernel_path; /* ELF vmlinux or bzImage */
 	const char *initrd_path; /* NULL: none */
 	const char *cmdline;	/* whole kernel command line */
