@@ -30,6 +30,11 @@ $(eval $(call unit_tests,runner,facts_test clock_relation_test io_pair_test \
 	io_wake_test,runner lib,-ljansson))
 tsan-tests += runner/clock_relation_test
 
+# One command in a VM
+runner-objs += cmd_exec.o exec_pack.o session_exec.o
+$(eval $(call unit_tests,runner,exec_pack_test,runner lib,\
+	-ljansson -lelf -lz -lzstd))
+
 # What this machine lacks
 runner-objs += cmd_doctor.o doctor.o
 $(eval $(call unit_tests,runner,doctor_test,runner,-ljansson))

@@ -23,6 +23,7 @@ enum ktstr_bisect_exit {
 int cmd_run(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_exec(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* Not for users: the process that holds one VM, see runner/session.h. */

@@ -283,7 +283,7 @@ static void run_in_dir(const struct launch_opts *opts, json_t *plan,
 	if (prepare_dir(plan, dir, why, sizeof(why)))
 		stop(res, LAUNCH_ERROR, "%s", why);
 	else if (!strcmp(res->accel, "kvm"))
-		child_run(dir, opts->out_dir, limit_ns, intr, res);
+		child_run(opts, dir, opts->out_dir, limit_ns, intr, res);
 	else
 		emulated_run(opts, dir, opts->out_dir, limit_ns, intr, res);
 }

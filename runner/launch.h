@@ -19,6 +19,7 @@ struct launch_opts {
 	const char *kernel;	/* path of an image or kernel directory; NULL: the fetched one */
 	const char *out_dir;	/* exists, new, empty */
 	bool quiet;		/* no progress on stderr */
+	bool exec;		/* stdin, stdout, stderr are the guest program's */
 };
 
 /* Why there are no facts. */

@@ -3,6 +3,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/path.h"
 #include "runner/cmd.h"
 #include "runner/emu.h"
 
@@ -73,16 +74,20 @@ static void finish(struct launch_result *res, enum launch_status status,
 	snprintf(res->reason, sizeof(res->reason), "%s", reason);
 }
 
-static pid_t start_child(const char *in, const char *out,
-			 const struct interrupt *intr)
+static pid_t start_child(const struct launch_opts *opts, const char *in,
+			 const char *out, const struct interrupt *intr)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
 
 	if (pid)
 		return pid;
-	/* its own group: a terminal's Ctrl-C reaches us, and we tell it */
-	setpgid(0, 0);
+	/*
+	 * Its own group: a terminal's Ctrl-C reaches us, and we tell it. But
+	 * then it could not read from that terminal.
+	 */
+	if (!opts->exec)
+		setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(KTSTR_EXIT_ERROR);
@@ -120,11 +125,12 @@ static bool wait_child(pid_t pid, uint64_t limit_ns, struct interrupt *intr)
 	return true;
 }
 
-void child_run(const char *in, const char *out, uint64_t limit_ns,
-	       struct interrupt *intr, struct launch_result *res)
+void child_run(const struct launch_opts *opts, const char *in,
+	       const char *out, uint64_t limit_ns, struct interrupt *intr,
+	       struct launch_result *res)
 {
 	char reason[128];
-	pid_t pid = start_child(in, out, intr);
+	pid_t pid = start_child(opts, in, out, intr);
 	int status;
 	bool ended;
 
@@ -164,7 +170,9 @@ static void emulated_output(void *ctx, bool is_stderr, const void *data,
 {
 	struct emulated *e = ctx;
 
-	if (!e->opts->quiet && write(STDERR_FILENO, data, len) < 0)
+	if (e->opts->exec)
+		write_all(is_stderr ? STDERR_FILENO : STDOUT_FILENO, data, len);
+	else if (!e->opts->quiet && write(STDERR_FILENO, data, len) < 0)
 		return;
 }
 
@@ -231,13 +239,13 @@ void emulated_run(const struct launch_opts *opts, const char *in,
 		  struct launch_result *res)
 {
 	static const char *const names[] = { "plan.json", "kernel", "initrd",
-					     "btf" };
+					     "btf", "stdin" };
 	static const char *const argv[] = { "./ktstr", "__vm", "in", "out",
 					    NULL };
-	struct emu_file files[5] = {
+	struct emu_file files[6] = {
 		{ .host_path = "/proc/self/exe", .path = "ktstr", .exec = true },
 	};
-	char paths[4][4096], inside[4][32], why[256] = "";
+	char paths[5][4096], inside[5][32], why[256] = "";
 	struct emulated e = { .opts = opts, .intr = intr };
 	struct emu_job job = {
 		.argv = argv, .files = files, .nr_files = 1, .out = "out",
@@ -249,11 +257,11 @@ void emulated_run(const struct launch_opts *opts, const char *in,
 	size_t i;
 	int err;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 5; i++) {
 		snprintf(paths[i], sizeof(paths[i]), "%s/%s", in, names[i]);
 		snprintf(inside[i], sizeof(inside[i]), "in/%s", names[i]);
 		if (access(paths[i], R_OK))
-			continue; /* no btf */
+			continue; /* no btf, no stdin */
 		files[job.nr_files++] = (struct emu_file){
 			.host_path = paths[i], .path = inside[i],
 		};

@@ -30,8 +30,9 @@ void interrupt_close(struct interrupt *i);
  *
  * Fills @res. Blocks.
  */
-void child_run(const char *in, const char *out, uint64_t limit_ns,
-	       struct interrupt *intr, struct launch_result *res);
+void child_run(const struct launch_opts *opts, const char *in,
+	       const char *out, uint64_t limit_ns, struct interrupt *intr,
+	       struct launch_result *res);
 
 /** emulated_run() - the same in the emulated host; files are sent and fetched */
 void emulated_run(const struct launch_opts *opts, const char *in,

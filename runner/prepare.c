@@ -4,10 +4,12 @@
 #include "lib/path.h"
 #include "runner/blob.h"
 #include "runner/cpio.h"
+#include "runner/exec_pack.h"
 #include "runner/modules.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,32 @@ static int add_file(struct cpio *c, const char *name, const char *path,
 	}
 	cpio_file_fd(c, name, 0644, fd);
 	close(fd);
+	return 0;
+}
+
+/* What plan.prepared.files names. */
+static int add_programs(struct cpio *c, json_t *files, char *err_msg,
+			size_t err_len)
+{
+	char place[PATH_MAX];
+	json_t *file;
+	size_t i;
+
+	json_array_foreach(files, i, file) {
+		const char *path = json_string_value(file);
+		int fd, err = exec_pack_place(path, place, sizeof(place));
+
+		fd = err ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+		if (!err && fd < 0)
+			err = -errno;
+		if (err) {
+			snprintf(err_msg, err_len, "initrd: %s: %s", path,
+				 strerror(-err));
+			return err;
+		}
+		cpio_file_fd(c, place + 1, 0755, fd);
+		close(fd);
+	}
 	return 0;
 }
 
@@ -98,6 +126,9 @@ static int write_initrd(json_t *plan, const char *text, int fd, char *err_msg,
 	if (!err && object)
 		err = add_file(&c, "ktstr/sched.bpf.o", object, err_msg,
 			       err_len);
+	if (!err)
+		err = add_programs(&c, json_object_get(json_object_get(
+			plan, PREPARED_KEY), "files"), err_msg, err_len);
 	end = cpio_close(&c);
 	if (!err && end) {
 		snprintf(err_msg, err_len, "initrd: %s", strerror(-end));
@@ -132,6 +163,8 @@ int prepare_dir(json_t *plan, const char *dir, char *err_msg, size_t err_len)
 		err = link_in(dir, "kernel", prepared(plan, "image"));
 	if (!err && prepared(plan, "btf"))
 		err = link_in(dir, "btf", prepared(plan, "btf"));
+	if (!err && prepared(plan, "stdin"))
+		err = link_in(dir, "stdin", prepared(plan, "stdin"));
 	if (err)
 		goto out;
 	fd = open(initrd_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -569,6 +569,7 @@ static void session_close(struct session *s)
 		json_decref(p->numbers_end);
 		json_decref(p->end_msg);
 	}
+	session_exec_close(s);
 	frame_reader_fini(&s->reader);
 	console_log_close(&s->console);
 	if (s->agent_log)
@@ -622,7 +623,11 @@ int cmd_vm(int argc, char **argv)
 	if (!err)
 		err = open_outputs(s);
 	if (!err)
+		err = session_exec_open(s);
+	if (!err)
 		err = run_vm(s);
+	if (!err)
+		err = session_exec_finish(s);
 	if (!err) {
 		/* whatever ended it: guest memory is still there */
 		session_read_shm(s);

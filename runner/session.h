@@ -92,6 +92,7 @@ struct session {
 	struct phase_record phases[SESSION_MAX_PHASES];
 	struct clock_point clocks[SESSION_MAX_PHASES + 1]; /* [i]: before i */
 	struct io_wake *io_wake;	/* NULL: no workload on a disk */
+	struct session_exec *exec;	/* owned; NULL: not ktstr exec */
 	json_t *maps;			/* last good look */
 	uint8_t *shm;			/* private copy; NULL if unread */
 	size_t shm_bytes;
@@ -105,6 +106,10 @@ void session_on_bytes(struct session *s, const void *data, size_t len);
 
 /** session_send() - a message to the agent. 0 or -errno, logged. */
 int session_send(struct session *s, enum ktstr_msg type, json_t *body);
+
+/** session_send_bytes() - likewise, for what is not JSON */
+int session_send_bytes(struct session *s, enum ktstr_msg type,
+		       const void *data, size_t len);
 
 /* session.c: what the messages lead to */
 
@@ -137,6 +142,16 @@ json_t *session_phase_clock_json(const struct session *s, uint32_t phase);
  */
 json_t *session_io_wake_json(struct session *s, unsigned int workload,
 			     int phase);
+
+/* session_exec.c: the streams of plan.exec's program */
+
+/** session_exec_open() - after the plan is read. 0 or -errno. */
+int session_exec_open(struct session *s);
+/** session_exec_frame() - Return: true if it was one of exec's. */
+bool session_exec_frame(struct session *s, const struct frame *f);
+/** session_exec_finish() - after the VM: what is left, exec.json. 0 or -errno. */
+int session_exec_finish(struct session *s);
+void session_exec_close(struct session *s);
 
 /* session_facts.c */
 

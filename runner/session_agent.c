@@ -18,20 +18,19 @@
 /* A phase that takes this much longer than asked has a guest that hangs. */
 #define PHASE_SLACK_NS (15 * NSEC_PER_SEC)
 
-int session_send(struct session *s, enum ktstr_msg type, json_t *body)
+int session_send_bytes(struct session *s, enum ktstr_msg type,
+		       const void *data, size_t len)
 {
 	struct ktstr_frame_hdr hdr;
-	char *text = json_dumps(body, JSON_COMPACT);
-	size_t len = text ? strlen(text) : 0;
-	char *msg = text ? malloc(sizeof(hdr) + len) : NULL;
+	char *msg = malloc(sizeof(hdr) + len);
 	int err = -ENOMEM;
 
 	if (msg)
-		err = frame_hdr_fill(&hdr, type, s->tx_seq, text, len);
+		err = frame_hdr_fill(&hdr, type, s->tx_seq, data, len);
 	if (!err) {
 		/* in one piece: half a message would break the stream */
 		memcpy(msg, &hdr, sizeof(hdr));
-		memcpy(msg + sizeof(hdr), text, len);
+		memcpy(msg + sizeof(hdr), data, len);
 		err = vm_port_send(s->vm, msg, sizeof(hdr) + len);
 	}
 	if (!err)
@@ -40,6 +39,15 @@ int session_send(struct session *s, enum ktstr_msg type, json_t *body)
 		log_err("session: message %d to the agent: %s", type,
 			strerror(-err));
 	free(msg);
+	return err;
+}
+
+int session_send(struct session *s, enum ktstr_msg type, json_t *body)
+{
+	char *text = json_dumps(body, JSON_COMPACT);
+	int err = text ? session_send_bytes(s, type, text, strlen(text)) :
+		-ENOMEM;
+
 	free(text);
 	json_decref(body);
 	return err;
@@ -286,6 +294,8 @@ static void on_frame(struct session *s, const struct frame *f)
 	json_t *body;
 	size_t i;
 
+	if (session_exec_frame(s, f))
+		return;
 	if (f->type == KTSTR_MSG_LOG) {
 		log_text(s, f);
 		return;

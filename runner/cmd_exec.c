@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ktstr exec: one command of this machine, in a VM. */
+#include "runner/cmd.h"
+
+#include "lib/log.h"
+#include "lib/path.h"
+#include "runner/diag.h"
+#include "runner/exec_pack.h"
+#include "runner/launch.h"
+#include "runner/plan.h"
+#include "runner/prepare.h"
+#include "runner/scenario.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* As env(1) and nohup(1) have it, since any other may be the command's. */
+#define EXIT_OURS 125
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND 127
+
+#define STDIN_MAX (64u << 20)
+#define MAX_ADDED 32
+
+/* What has no meaning for one command is there because a plan needs it. */
+static const char scenario_text[] =
+	"schema = 1\nname = \"exec\"\n"
+	"[vm]\ntopology = \"1n1l2c1t\"\ndeadline = \"10min\"\n"
+	"[[workload]]\nname = \"none\"\nkind = \"spin\"\nworkers = 1\n"
+	"[[phase]]\nname = \"exec\"\nduration = \"1s\"\n";
+
+struct exec_opts {
+	struct launch_opts launch;
+	char set[3][128];	/* overrides of the scenario */
+	unsigned int nr_sets;
+	const char *scheduler;
+	const char *add[MAX_ADDED];
+	unsigned int nr_added;
+	char **argv;		/* of the command */
+	char path[PATH_MAX];	/* where it is */
+};
+
+static void help(FILE *to)
+{
+	fputs("usage: ktstr exec [OPTION...] [--] COMMAND [ARG...]\n\n"
+	      "Boots a VM and runs a command of this machine in it, packed with its libraries.\n"
+	      "stdin, stdout and stderr are the command's.\n\n"
+	      "      --kernel K       kernel image or folder; default: the fetched one\n"
+	      "      --topology T     1n1l2c1t: NUMA nodes, LLCs, cores per LLC, threads\n"
+	      "      --memory M       512M\n"
+	      "      --deadline D     10min\n"
+	      "      --scheduler S    a builtin, a .bpf.o, a .bpf.c; default: none\n"
+	      "      --accel A        auto, kvm or emulated\n"
+	      "      --add PROGRAM    take this one along too; may be repeated\n"
+	      "  -h, --help           this\n\n"
+	      "Exits with the command's status, or 128 and the signal that ended it; 125 when\n"
+	      "ktstr failed, 126 or 127 when there is no such program.\n",
+	      to);
+}
+
+static int complain(const char *what, const char *why)
+{
+	fprintf(stderr, "ktstr exec: %s%s%s\n", what, *why ? ": " : "", why);
+	return EXIT_OURS;
+}
+
+static bool take_accel(struct exec_opts *o, const char *text)
+{
+	static const char *const names[] = {
+		[LAUNCH_ACCEL_AUTO] = "auto",
+		[LAUNCH_ACCEL_KVM] = "kvm",
+		[LAUNCH_ACCEL_EMULATED] = "emulated",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], text)) {
+			o->launch.accel = i;
+			return true;
+		}
+	complain(text, "--accel is one of auto, kvm, emulated");
+	return false;
+}
+
+/* Of each option the last one counts. */
+static void take_set(struct exec_opts *o, const char *key, const char *value)
+{
+	size_t len = strlen(key);
+	unsigned int i;
+
+	for (i = 0; i < o->nr_sets; i++)
+		if (!strncmp(o->set[i], key, len))
+			break;
+	if (i == o->nr_sets)
+		o->nr_sets++;
+	snprintf(o->set[i], sizeof(o->set[i]), "%s=%s", key, value);
+}
+
+/* Return: -1: go on; else the exit status. */
+static int parse(int argc, char **argv, struct exec_opts *o)
+{
+	static const struct option options[] = {
+		{ "kernel", required_argument, NULL, 'k' },
+		{ "topology", required_argument, NULL, 't' },
+		{ "memory", required_argument, NULL, 'm' },
+		{ "deadline", required_argument, NULL, 'd' },
+		{ "scheduler", required_argument, NULL, 's' },
+		{ "accel", required_argument, NULL, 'a' },
+		{ "add", required_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		if (c == 'h') {
+			help(stdout);
+			return 0;
+		}
+		if (c == 'k')
+			o->launch.kernel = optarg;
+		else if (c == 't')
+			take_set(o, "vm.topology", optarg);
+		else if (c == 'm')
+			take_set(o, "vm.memory", optarg);
+		else if (c == 'd')
+			take_set(o, "vm.deadline", optarg);
+		else if (c == 's')
+			o->scheduler = optarg;
+		else if (c == 'p' && o->nr_added < MAX_ADDED)
+			o->add[o->nr_added++] = optarg;
+		else if (c != 'a' || !take_accel(o, optarg))
+			return EXIT_OURS;
+	}
+	if (optind == argc) {
+		help(stderr);
+		return EXIT_OURS;
+	}
+	o->argv = argv + optind;
+	return -1;
+}
+
+/* Return: -1: go on; else the exit status. */
+static int pack(struct exec_opts *o, json_t *files)
+{
+	char path[PATH_MAX], why[512];
+	unsigned int i;
+	int err = exec_pack_find(o->argv[0], o->path, sizeof(o->path));
+
+	if (err) {
+		complain(o->argv[0], strerror(-err));
+		return err == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+	}
+	err = exec_pack_add(files, o->path, why, sizeof(why));
+	if (err) {
+		complain(why, "");
+		return EXIT_NOT_EXECUTABLE;
+	}
+	for (i = 0; i < o->nr_added; i++) {
+		err = exec_pack_find(o->add[i], path, sizeof(path));
+		if (err)
+			return complain(o->add[i], strerror(-err));
+		if (exec_pack_add(files, path, why, sizeof(why)))
+			return complain(why, "");
+	}
+	return -1;
+}
+
+static json_t *environment(void)
+{
+	const char *term = getenv("TERM");
+	json_t *env = json_pack("[s, s]", "HOME=/", "PATH=/usr/local/sbin:"
+				"/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+
+	if (term)
+		json_array_append_new(env, json_sprintf("TERM=%s", term));
+	return env;
+}
+
+static json_t *command_json(const struct exec_opts *o)
+{
+	char place[PATH_MAX] = "";
+	json_t *argv;
+	int i;
+
+	exec_pack_place(o->path, place, sizeof(place));
+	argv = json_pack("[s]", place);
+	for (i = 1; o->argv[i]; i++)
+		if (json_array_append_new(argv, json_string(o->argv[i])))
+			complain(o->argv[i], "an argument that is not UTF-8");
+	return json_pack("{s:o, s:o, s:s}", "argv", argv, "env",
+			 environment(), "cwd", "/");
+}
+
+static json_t *make_plan(const struct exec_opts *o)
+{
+	const char *set[] = { NULL, NULL, NULL, NULL };
+	struct scenario_overrides overrides = {
+		.set = set, .scheduler = o->scheduler,
+	};
+	struct scenario *s;
+	json_t *plan = NULL;
+	struct diag d;
+	unsigned int i;
+
+	for (i = 0; i < o->nr_sets; i++)
+		set[i] = o->set[i];
+	diag_init(&d, "exec");
+	if (scenario_parse("exec", scenario_text, strlen(scenario_text),
+			   &overrides, &s, &d)) {
+		diag_print(&d, stderr);
+	} else {
+		plan = plan_new(s, 1);
+		scenario_free(s);
+	}
+	diag_fini(&d);
+	if (!plan)
+		return NULL;
+	json_object_set_new(plan, "workloads", json_array());
+	/* a scheduler that goes does not end the command */
+	if (json_is_object(json_object_get(plan, "scheduler")))
+		json_object_set_new(json_object_get(plan, "scheduler"),
+				    "expect", json_string("exit"));
+	json_object_set_new(plan, "exec", command_json(o));
+	return plan;
+}
+
+/*
+ * The emulated host's jobs have no stdin: what there is goes as a file. A
+ * terminal is nobody to wait for: the command finds its stdin at the end.
+ */
+static int save_stdin(const char *path)
+{
+	char buf[65536];
+	size_t total = 0;
+	ssize_t n = 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (!err && !isatty(STDIN_FILENO) &&
+	       (n = read(STDIN_FILENO, buf, sizeof(buf))) > 0) {
+		total += n;
+		err = total > STDIN_MAX ? -EFBIG : write_all(fd, buf, n);
+	}
+	if (n < 0 && errno != EBADF)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int exit_status(const char *out_dir)
+{
+	char *path = path_join(out_dir, "exec.json");
+	json_t *end = path ? json_load_file(path, 0, NULL) : NULL;
+	json_t *code = json_object_get(end, "exit");
+	json_t *signo = json_object_get(end, "signal");
+	int status = EXIT_OURS;
+
+	if (json_is_integer(code))
+		status = json_integer_value(code) & 255;
+	else if (json_is_integer(signo))
+		status = 128 + (json_integer_value(signo) & 127);
+	free(path);
+	json_decref(end);
+	return status;
+}
+
+/* What ended it, when the command itself did not. */
+static const char *facts_reason(json_t *facts)
+{
+	json_t *end = json_object_get(facts, "end");
+	json_t *fatal = json_object_get(json_object_get(facts, "agent"),
+					"fatal");
+	json_t *failed = json_object_get(json_object_get(facts, "scheduler"),
+					 "failed");
+	const char *text = json_string_value(json_object_get(fatal,
+							     "message"));
+
+	if (!text)
+		text = json_string_value(json_object_get(failed, "message"));
+	if (!text)
+		text = json_string_value(json_object_get(end, "detail"));
+	if (!text || !*text)
+		text = json_string_value(json_object_get(end, "kind"));
+	return text ? text : "no reason is known";
+}
+
+static int run(struct exec_opts *o, json_t *plan)
+{
+	struct launch_result res;
+	json_t *facts = NULL, *prepared;
+	char *stdin_path = path_join(o->launch.out_dir, "stdin");
+	int status = EXIT_OURS, err;
+
+	launch_prepare(&o->launch, plan, &res);
+	if (res.status == LAUNCH_OK && stdin_path &&
+	    !strcmp(res.accel, "emulated")) {
+		err = save_stdin(stdin_path);
+		if (err) {
+			complain("stdin", strerror(-err));
+			goto out;
+		}
+		prepared = json_object_get(plan, PREPARED_KEY);
+		json_object_set_new(prepared, "stdin",
+				    json_string(stdin_path));
+	}
+	if (res.status == LAUNCH_OK)
+		launch_run(&o->launch, plan, &res, &facts);
+	if (res.status == LAUNCH_INTERRUPTED)
+		status = 128 + res.signal;
+	else if (res.status != LAUNCH_OK)
+		complain(res.reason, "");
+	else
+		status = exit_status(o->launch.out_dir);
+	if (res.status == LAUNCH_OK && status == EXIT_OURS)
+		complain("the command did not come to its end",
+			 facts_reason(facts));
+out:
+	json_decref(facts);
+	free(stdin_path);
+	return status;
+}
+
+int cmd_exec(int argc, char **argv)
+{
+	struct exec_opts *o = calloc(1, sizeof(*o));
+	char dir[] = "/tmp/ktstr-exec-XXXXXX";
+	json_t *files = json_array(), *plan = NULL;
+	int status = EXIT_OURS;
+
+	if (!o || !files)
+		goto out;
+	o->launch.exec = true;
+	o->launch.quiet = true;
+	log_set_level(LOG_LVL_WARN);
+	status = parse(argc, argv, o);
+	if (status >= 0)
+		goto out;
+	status = pack(o, files);
+	if (status >= 0)
+		goto out;
+	status = EXIT_OURS;
+	plan = make_plan(o);
+	if (!plan)
+		goto out;
+	json_object_set_new(plan, PREPARED_KEY,
+			    json_pack("{s:O}", "files", files));
+	if (!mkdtemp(dir)) {
+		complain(dir, strerror(errno));
+		goto out;
+	}
+	o->launch.out_dir = dir;
+	status = run(o, plan);
+	path_remove_tree(dir);
+out:
+	json_decref(plan);
+	json_decref(files);
+	free(o);
+	return status;
+}
