@@ -106,7 +106,7 @@ static const struct field vm_fields[] = {
 	{ .key = "topology", .type = FIELD_CUSTOM, AT(scn_vm, topology),
 	  .parse = parse_topology, .print = print_topology },
 	{ .key = "memory", .type = FIELD_UNIT, AT(scn_vm, memory_bytes),
-	  .unit = UNIT_SIZE, .min = 128 * MI, .max = 4 * GI },
+	  .unit = UNIT_SIZE, .min = 128 * MI, .max = 16 * GI },
 	{ .key = "deadline", .type = FIELD_UNIT, AT(scn_vm, deadline_ns),
 	  .unit = UNIT_TIME, .min = SEC, .max = 24 * HOUR },
 	{ 0 },
