@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
 .PHONY: all unit-tests list-unit-tests list-tsan-tests list-vm-tests run check \
-	check-unit check-san check-vm check-static setup clean format help
+	check-unit check-san check-vm check-static setup install clean format \
+	help
 
 # As many jobs as CPUs, unless make was told.
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -39,6 +40,15 @@ check: setup
 check-static check-unit check-san check-vm: check-%: setup
 	+@O=$(O) SAN=$(SAN) MAKE='$(MAKE) $(jobs)' tools/check $*
 
+# make install PREFIX=/usr DESTDIR=stage; ktstr finds its scenarios from there
+PREFIX ?= /usr/local
+install: all
+	install -Dm755 $(O)/ktstr $(DESTDIR)$(PREFIX)/bin/ktstr
+	install -d $(DESTDIR)$(PREFIX)/share/ktstr/scenarios
+	install -m644 scenarios/*.toml \
+		$(DESTDIR)$(PREFIX)/share/ktstr/scenarios
+	install -Dm644 docs/ktstr.1 $(DESTDIR)$(PREFIX)/share/man/man1/ktstr.1
+
 clean:
 	rm -rf $(O)
 
@@ -60,6 +70,7 @@ help:
 	@echo '  check-vm      tests that boot guests'
 	@echo 'make unit-DIR   the unit tests of one folder (lib, vmm, monitor, ...)'
 	@echo 'make setup      only install what is missing (tools/setup --help)'
+	@echo 'make install    ktstr, scenarios and man page below PREFIX=/usr/local'
 	@echo 'make format     clang-format over all of it'
 	@echo 'make compile_commands.json'
 	@echo 'make clean      remove $(O)'
