@@ -189,8 +189,10 @@ void exec_serve(struct exec *e, struct port *p)
 
 int exec_stdin(struct exec *e, const void *data, size_t len)
 {
-	if (!len)
+	if (!len) {
 		e->in_eof = true;
+		return 0;
+	}
 	if (len > sizeof(e->in) - e->in_len)
 		return -ENOBUFS;
 	memcpy(e->in + e->in_len, data, len);
