@@ -19,7 +19,6 @@
 /* What was seen. Zero: not there, or not known. */
 struct doctor_findings {
 	bool x86_64;
-	bool root;
 	bool is_guest;			/* CPUID says: a hypervisor is below */
 	bool intel;			/* else AMD, for a module's name */
 	struct vm_kvm_probe kvm;
