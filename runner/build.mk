@@ -5,7 +5,8 @@
 runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 	metrics.o builtin.o set.o scenario.o scenario_tables.o scenario_check.o \
 	scenario_checks.o plan.o judge.o judge_auto.o judge_end.o \
-	judge_fair.o judge_ratio.o result.o report.o rundir.o run_opts.o run.o run_batch.o run_control.o \
+	judge_fair.o judge_ratio.o result.o report.o rundir.o run_opts.o \
+	run.o run_batch.o run_control.o \
 	record.o ktap.o junit.o
 runner-front-tests := units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
 	junit_test

@@ -66,7 +66,7 @@ void SCX_OP(unfair_running, struct task_struct *p)
 	vtime_running(p);
 }
 
-/* What is left of a long slice beyond slice_ns was never charged: the defect. */
+/* What a long slice has beyond slice_ns is never charged: the defect. */
 void SCX_OP(unfair_stopping, struct task_struct *p, bool runnable)
 {
 	vtime_count(VTIME_STOP);
