@@ -7,7 +7,8 @@
 
 set -u
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=${KTSTR_BUILD:-$top/build}
+# absolute: a test may go elsewhere
+build=$(realpath "${KTSTR_BUILD:-$top/build}")
 ktstr=$build/ktstr
 cache=${KTSTR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ktstr}
 sources=$cache/sources/default # parts of the kernel's, by tools/setup
