@@ -683,9 +683,9 @@ START_TEST(memory_sizes_have_limits)
 	struct vm_memory m;
 
 	ck_assert(vm_memory_bytes_ok(128 * MIB));
-	ck_assert(vm_memory_bytes_ok(4 * GIB));
+	ck_assert(vm_memory_bytes_ok(16 * GIB));
 	ck_assert(!vm_memory_bytes_ok(126 * MIB));
-	ck_assert(!vm_memory_bytes_ok(4 * GIB + 2 * MIB));
+	ck_assert(!vm_memory_bytes_ok(16 * GIB + 2 * MIB));
 	ck_assert(!vm_memory_bytes_ok(129 * MIB));
 	ck_assert_int_eq(-EINVAL, vm_memory_init(&m, 0, &e));
 	vm_memory_fini(&m);
