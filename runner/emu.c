@@ -246,6 +246,10 @@ static int open_slot(struct emu_host *h, const char *dir, uint64_t deadline_ns,
 				    dir);
 		pause_20ms();
 	}
+	/* Its keeper takes the locks away when it ends. */
+	if (slot == -ENOENT)
+		return fail(-EIO, err_msg, err_len,
+			    "emulated host %s: it has ended", dir);
 	if (slot < 0)
 		return fail(slot, err_msg, err_len, "emulated host %s: %s",
 			    dir, strerror(-slot));

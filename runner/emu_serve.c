@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define BOOT_TRIES 3
+#define BOOT_PAUSE_MS 1000	/* times the tries that failed in a row */
 #define LOOK_MS 200
 
 static const char usage[] =
@@ -110,6 +111,15 @@ static int wait_usable(struct serve *s, char *err_msg, size_t err_len)
 	return err;
 }
 
+static void say_signal(const struct serve *s)
+{
+	struct signalfd_siginfo info;
+
+	if (read(s->signal_fd, &info, sizeof(info)) == sizeof(info))
+		log_info("emulated host: ended by signal %u of process %u",
+			 info.ssi_signo, info.ssi_pid);
+}
+
 /* Return: 1 to end, 0 nothing, -EIO the machine has to be booted again. */
 static int look(struct serve *s)
 {
@@ -120,10 +130,20 @@ static int look(struct serve *s)
 	};
 	char path[PATH_MAX], why[256];
 
-	if (poll(p, 3, LOOK_MS) < 0)
-		return errno == EINTR ? 0 : 1;
-	if (p[0].revents || p[2].revents & (POLLHUP | POLLERR))
+	if (poll(p, 3, LOOK_MS) < 0) {
+		if (errno == EINTR)
+			return 0;
+		log_err("emulated host: poll: %s", strerror(errno));
 		return 1;
+	}
+	if (p[0].revents) {
+		say_signal(s);
+		return 1;
+	}
+	if (p[2].revents & (POLLHUP | POLLERR)) {
+		log_info("emulated host: ended with its stdin");
+		return 1;
+	}
 	if (emu_machine_died(&s->machine, why, sizeof(why))) {
 		log_warn("emulated host: %s; booting it again", why);
 		return -EIO;
@@ -146,6 +166,14 @@ static int keep(struct serve *s)
 	return ret;
 }
 
+/* A signal ends the pause too, and the whole. */
+static bool pause_before_boot(const struct serve *s, int tries)
+{
+	struct pollfd p = { .fd = s->signal_fd, .events = POLLIN };
+
+	return poll(&p, 1, tries * BOOT_PAUSE_MS) > 0;
+}
+
 static int serve_run(struct serve *s)
 {
 	bool ready = false;
@@ -162,11 +190,15 @@ static int serve_run(struct serve *s)
 		}
 		if (err) {
 			log_err("%s", err_msg);
-			if (err == -ENOENT || err == -ENOMEM ||
-			    ++tries == BOOT_TRIES)
+			/* What it has served with may come back; else not. */
+			if (!ready && (err == -ENOENT || err == -ENOMEM))
+				return KTSTR_EXIT_ERROR;
+			if (++tries == BOOT_TRIES ||
+			    pause_before_boot(s, tries))
 				return KTSTR_EXIT_ERROR;
 			continue;
 		}
+		tries = 0;
 		if (!ready) {
 			puts("READY");
 			fflush(stdout);
