@@ -120,6 +120,15 @@ static void say_signal(const struct serve *s)
 			 info.ssi_signo, info.ssi_pid);
 }
 
+static void say_fault(const struct serve *s, const char *why)
+{
+	char tail[1024];
+
+	emu_console_tail(s->machine.console_fd, tail, sizeof(tail));
+	log_warn("emulated host: %s; booting it again; its console ended: %s",
+		 why, *tail ? tail : "(empty)");
+}
+
 /* Return: 1 to end, 0 nothing, -EIO the machine has to be booted again. */
 static int look(struct serve *s)
 {
@@ -145,12 +154,12 @@ static int look(struct serve *s)
 		return 1;
 	}
 	if (emu_machine_died(&s->machine, why, sizeof(why))) {
-		log_warn("emulated host: %s; booting it again", why);
+		say_fault(s, why);
 		return -EIO;
 	}
 	name_in(s, path, EMU_SERVE_SUSPECT, s->generation, "");
 	if (!access(path, F_OK)) {
-		log_warn("emulated host: a client found it failed; booting it again");
+		say_fault(s, "a client found it failed");
 		return -EIO;
 	}
 	return 0;
