@@ -26,6 +26,7 @@ vmm-objs += serial.o
 vmm-objs += console_buf.o
 vmm-objs += devices.o
 vmm-objs += virtqueue.o
+vmm-objs += virtio_core.o
 vmm-objs += virtio_mmio.o
 vmm-objs += virtio_console.o
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Between a virtio device (blk, console) and its transport (mmio; pci later):
+ * Between a virtio device (blk, console) and its transport (mmio or pci):
  * the transport owns registers, features, status and queue set-up; the device
  * owns what the queues mean.
  *

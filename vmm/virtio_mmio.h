@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * virtio over MMIO, version 2 (virtio 1.4, 4.2): registers and state only.
- *
- * Several vCPUs may access the registers at once; a lock of the transport's
- * puts them in order. Each kind of wrong access is logged once and counted.
+ * virtio over MMIO, version 2 (virtio 1.4, 4.2): a page of registers in front
+ * of virtio_core.
  */
 #ifndef KTSTR_VMM_VIRTIO_MMIO_H
 #define KTSTR_VMM_VIRTIO_MMIO_H
 
 #include <stdint.h>
 
-#include "vmm/virtio_dev.h"
+#include "vmm/virtio_core.h"
 
 #define VIRTIO_MMIO_BYTES 0x1000
 #ifndef VIRTIO_MMIO_QUEUE_NOTIFY /* <linux/virtio_mmio.h> */
@@ -18,18 +16,6 @@
 #endif
 
 struct virtio_mmio;
-
-/* Counters of what a driver did wrong, for tests and results. */
-struct virtio_mmio_stats {
-	uint64_t reads, writes, interrupts;
-	uint64_t bad_width;	/* not 4-byte aligned 32-bit below 0x100 */
-	uint64_t bad_register;	/* no such register, not writable, bad value */
-	uint64_t bad_select;	/* queue or feature select out of range */
-	uint64_t bad_features;	/* never offered, or VERSION_1 missing */
-	uint64_t bad_phase;	/* queue write while ready, or wrong status */
-	uint64_t bad_status;	/* skipped, cleared, unknown bits */
-	uint64_t bad_notify;	/* before DRIVER_OK or no such queue */
-};
 
 /**
  * virtio_mmio_new() - a transport in front of @dev
@@ -67,6 +53,6 @@ void virtio_mmio_write(struct virtio_mmio *t, uint64_t off, const void *data,
 
 /** virtio_mmio_stats_read() - any thread, without a lock */
 void virtio_mmio_stats_read(const struct virtio_mmio *t,
-			    struct virtio_mmio_stats *st);
+			    struct virtio_stats *st);
 
 #endif

@@ -158,9 +158,9 @@ static void set_status(uint32_t v)
 	wr(VIRTIO_MMIO_STATUS, v);
 }
 
-static struct virtio_mmio_stats stats(void)
+static struct virtio_stats stats(void)
 {
-	struct virtio_mmio_stats st;
+	struct virtio_stats st;
 
 	virtio_mmio_stats_read(t, &st);
 	return st;
@@ -168,7 +168,7 @@ static struct virtio_mmio_stats stats(void)
 
 static uint64_t bad_total(void)
 {
-	const struct virtio_mmio_stats st = stats();
+	const struct virtio_stats st = stats();
 
 	return st.bad_width + st.bad_register + st.bad_select +
 	       st.bad_features + st.bad_phase + st.bad_status + st.bad_notify;
@@ -834,7 +834,7 @@ static void *boot_and_reset(void *arg)
 /* section 9: reset storm, from several vCPUs, with a worker that fires */
 START_TEST(several_vcpus_do_what_they_like)
 {
-	struct virtio_mmio_stats st;
+	struct virtio_stats st;
 	pthread_t threads[4];
 	uintptr_t i;
 

@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_CC ?= clang
 
 fuzz-srcs-chain := vmm/virtqueue.c
-fuzz-srcs-mmio := vmm/virtio_mmio.c lib/log.c
+fuzz-srcs-mmio := vmm/virtio_mmio.c vmm/virtio_core.c lib/log.c
 fuzz-srcs-console := vmm/virtio_console.c vmm/virtqueue.c lib/log.c
 fuzz-srcs-frame := lib/frame.c
 
