@@ -13,6 +13,7 @@ MAKEFLAGS += --no-print-directory
 
 include mk/config.mk
 include mk/rules.mk
+include mk/fuzz.mk
 
 include lib/build.mk
 include vmm/build.mk

@@ -1,32 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# make fuzz-NAME runs a libFuzzer program for FUZZ_SECONDS; inputs that it
-# finds go to $(O)/fuzz/NAME.corpus. As plain tests: vmm/fuzz_corpus_test.
-fuzz-targets := chain mmio console frame
-FUZZ_SECONDS ?= 60
-FUZZ_CC ?= clang
-
+# Fuzz targets of the devices: see mk/fuzz.mk. One target a line.
+vmm-fuzz += chain
 fuzz-srcs-chain := vmm/virtqueue.c
+vmm-fuzz += mmio
 fuzz-srcs-mmio := vmm/virtio_mmio.c vmm/virtio_core.c lib/log.c
+vmm-fuzz += console
 fuzz-srcs-console := vmm/virtio_console.c vmm/virtqueue.c lib/log.c
+vmm-fuzz += frame
 fuzz-srcs-frame := lib/frame.c
+vmm-fuzz += limiter
+fuzz-srcs-limiter := vmm/token_bucket.c
 
-fuzz-objs := $(patsubst %,$(O)/vmm/fuzz/%.o,$(fuzz-targets))
-deps += $(fuzz-objs:.o=.d)
+$(eval $(call fuzz_targets,vmm,$(vmm-fuzz)))
 
-$(eval $(call unit_tests,vmm,fuzz_corpus_test,vmm lib,$(fuzz-objs) $(O)/vmm/vmm.a $(O)/lib/lib.a -lz))
-$(O)/vmm/fuzz_corpus_test: $(fuzz-objs)
-
-$(O)/fuzz/%: vmm/fuzz/%.c vmm/fuzz/fuzz.h $$(fuzz-srcs-$$*)
-	$(call say,FUZZ,$@)
-	@mkdir -p $(@D)
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) -std=gnu11 -O1 -g -fno-strict-aliasing \
-		-fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -DFUZZ_ENTRY=fuzz_$* -o $@ \
-		$< $(fuzz-srcs-$*) -lz -lpthread
-
-.PHONY: $(addprefix fuzz-,$(fuzz-targets))
-$(addprefix fuzz-,$(fuzz-targets)): fuzz-%: $(O)/fuzz/%
-	@mkdir -p $(O)/fuzz/$*.corpus
-	$(O)/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -max_len=512 \
-		-close_fd_mask=0 -artifact_prefix=$(O)/fuzz/ \
-		$(O)/fuzz/$*.corpus vmm/fuzz/corpus/$*
+vmm-fuzz-objs := $(patsubst %,$(O)/vmm/fuzz/%.o,$(vmm-fuzz))
+deps += $(vmm-fuzz-objs:.o=.d)
+$(eval $(call unit_tests,vmm,fuzz_corpus_test,vmm lib,$(vmm-fuzz-objs) $(O)/vmm/vmm.a $(O)/lib/lib.a -lz))
+$(O)/vmm/fuzz_corpus_test: $(vmm-fuzz-objs)
