@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The disk's rates on their way from any thread to its worker. */
+/*
+ * What can be changed of a running disk, rates and faults, on its way from any
+ * thread to the disk's worker.
+ */
 #ifndef KTSTR_VMM_BLK_LIMITS_H
 #define KTSTR_VMM_BLK_LIMITS_H
 
@@ -8,21 +11,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vmm/token_bucket.h"
+#include "vmm/vmm.h"
+
+struct blk_limits_set {
+	struct vm_throttle throttle;
+	struct vm_disk_faults faults;
+	uint64_t faults_gen;	/* how often faults were published */
+};
+
+#define BLK_LIMITS_WORDS (sizeof(struct blk_limits_set) / sizeof(uint64_t))
 
 struct blk_limits {
 	pthread_mutex_t lock;		/* one publisher at a time */
+	struct blk_limits_set set;	/* under @lock: the latest */
 	_Atomic uint32_t seq;		/* atomic; odd while being written */
-	_Atomic uint64_t ops_per_s;	/* atomic, all three */
-	_Atomic uint64_t bytes_per_s;
-	_Atomic uint64_t burst_ns;
+	_Atomic uint64_t word[BLK_LIMITS_WORDS]; /* atomic: @set */
 };
 
-void blk_limits_init(struct blk_limits *l, const struct tb_limits *lim);
+/** blk_limits_init() - @t, and no faults */
+void blk_limits_init(struct blk_limits *l, const struct vm_throttle *t);
 void blk_limits_fini(struct blk_limits *l);
 
 /** blk_limits_publish() - any thread; wake the worker afterwards */
-void blk_limits_publish(struct blk_limits *l, const struct tb_limits *lim);
+void blk_limits_publish(struct blk_limits *l, const struct vm_throttle *t);
+/** blk_limits_publish_faults() - likewise; the same again counts anew */
+void blk_limits_publish_faults(struct blk_limits *l,
+			       const struct vm_disk_faults *f);
 
 /**
  * blk_limits_take() - what was published since the last time
@@ -31,9 +45,9 @@ void blk_limits_publish(struct blk_limits *l, const struct tb_limits *lim);
  * Never waits: limits that are just being written are left for the wake-up
  * that follows them.
  *
- * Return: true and @lim when there is something new.
+ * Return: true and @set when there is something new.
  */
 bool blk_limits_take(const struct blk_limits *l, uint32_t *seen,
-		     struct tb_limits *lim);
+		     struct blk_limits_set *set);
 
 #endif

@@ -40,3 +40,17 @@ struct blk_action blk_resolve(struct blk_decision decision,
 	}
 	return (struct blk_action){ .sleep = false };
 }
+
+struct blk_alarm blk_alarm_of(struct blk_action action, uint64_t due_ns,
+			      uint64_t now_ns)
+{
+	uint64_t wait_ns = UINT64_MAX;
+
+	if (!action.sleep && due_ns == UINT64_MAX)
+		return (struct blk_alarm){ .set = false };
+	if (due_ns != UINT64_MAX)
+		wait_ns = due_ns > now_ns ? due_ns - now_ns : 0;
+	if (action.sleep && action.wait_ns < wait_ns)
+		wait_ns = action.wait_ns;
+	return (struct blk_alarm){ true, now_ns + blk_clamp_wait(wait_ns) };
+}

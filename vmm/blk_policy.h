@@ -59,4 +59,18 @@ struct blk_action blk_resolve(struct blk_decision decision,
 			      struct blk_outcome (*drain)(void *ctx),
 			      void *ctx);
 
+/* What the worker's one timer is set to. */
+struct blk_alarm {
+	bool set;
+	uint64_t at_ns;		/* if set: 1 ns to the cap from now */
+};
+
+/**
+ * blk_alarm_of() - the earlier of a stalled chain's retry and a completion
+ * @action: of blk_resolve()
+ * @due_ns: when the first request in flight comes due; UINT64_MAX: none is
+ */
+struct blk_alarm blk_alarm_of(struct blk_action action, uint64_t due_ns,
+			      uint64_t now_ns);
+
 #endif

@@ -2,6 +2,7 @@
 #include "vmm/blk_state.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/hist.h"
@@ -35,11 +36,20 @@ static bool first_time(struct blk_state *s, enum blk_odd odd)
 static bool new_limits(void *state)
 {
 	struct blk_state *s = state;
-	struct tb_limits lim;
+	struct blk_limits_set set;
 
-	if (!blk_limits_take(&s->sh->limits, &s->limits_seen, &lim))
+	if (!blk_limits_take(&s->sh->limits, &s->limits_seen, &set))
 		return false;
-	tb_set_limits(&s->tb, read_clock(s), &lim);
+	tb_set_limits(&s->tb, read_clock(s), &(struct tb_limits){
+		.ops_per_s = set.throttle.iops,
+		.bytes_per_s = set.throttle.bps,
+		.burst_ns = set.throttle.burst_ns,
+	});
+	s->latency_ns = set.throttle.latency_ns;
+	s->jitter_ns = set.throttle.jitter_ns;
+	if (set.faults_gen != s->faults_gen)
+		blk_faults_set(&s->faults, s->now_ns, &set.faults);
+	s->faults_gen = set.faults_gen;
 	return true;
 }
 
@@ -51,14 +61,42 @@ int blk_state_init(struct blk_state *s, struct blk_shared *sh,
 	s->disk.sectors = cfg->size_bytes >> BLK_SECTOR_SHIFT;
 	s->disk.read_only = cfg->read_only;
 	memcpy(s->disk.id, cfg->name, strnlen(cfg->name, sizeof(s->disk.id)));
+	s->seed = cfg->seed;
+	s->faults.seed = cfg->seed;
 	tb_init(&s->tb, read_clock(s), &(struct tb_limits){ 0 });
 	new_limits(s);
 	return blk_image_open(&s->image, cfg->name, cfg->size_bytes);
 }
 
+static void drop_flights(struct blk_state *s)
+{
+	free(s->flights);
+	s->flights = NULL;
+	s->nr_free = 0;
+	blk_pending_clear(&s->pending);
+}
+
 void blk_state_fini(struct blk_state *s)
 {
+	drop_flights(s);
 	blk_image_close(&s->image);
+}
+
+/* A queue of a size that is refused needs none, and is not looked at. */
+static int make_flights(struct blk_state *s)
+{
+	unsigned int nr = s->setup.size, i;
+
+	drop_flights(s);
+	if (!nr || nr > VIRTIO_QUEUE_MAX)
+		return 0;
+	s->flights = calloc(nr, sizeof(*s->flights));
+	if (!s->flights)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++)
+		s->free[i] = nr - 1 - i;
+	s->nr_free = nr;
+	return 0;
 }
 
 static void count(struct blk_state *s, enum blk_counter which)
@@ -95,13 +133,17 @@ int blk_state_activate(struct blk_state *s, uint64_t features,
 		       const struct virtio_queue_setup *setup)
 {
 	const struct guest_mem *mem = guest_mem_of(s);
+	int err;
 
 	s->setup = *setup;
 	s->disk.features = features;
-	s->active = setup->ready;
-	if (!s->active || !mem)
+	if (!setup->ready)
 		return 0;
-	return wire(s, mem);
+	err = make_flights(s);
+	if (err)
+		return err;
+	s->active = true;
+	return mem ? wire(s, mem) : 0;
 }
 
 static void end_stall(struct blk_state *s)
@@ -116,6 +158,7 @@ void blk_state_reset(struct blk_state *s)
 	end_stall(s);
 	blk_span_end(&s->sh->stats.queued, s->now_ns);
 	tb_refill(&s->tb, s->now_ns);
+	drop_flights(s);
 	memset(&s->vq, 0, sizeof(s->vq));
 	s->active = false;
 	s->wired = false;
@@ -147,12 +190,13 @@ static void stamp(struct blk_state *s)
 		s->seen_ns[s->stamped % s->vq.size] = s->now_ns;
 }
 
-/* The chain's status and data are written: hand it back, tell the guest. */
-static void complete(struct blk_state *s, uint32_t len)
+/* Its status and data are written: hand the chain back, tell the guest. */
+static void complete(struct blk_state *s, const struct blk_flight *f,
+		     uint32_t len)
 {
 	struct virtio_irq *irq;
 
-	vq_push(&s->vq, s->chain.head, len);
+	vq_push(&s->vq, f->chain.head, len);
 	if (!vq_should_interrupt(&s->vq))
 		return;
 	count(s, BLK_N_INTERRUPTS);
@@ -168,12 +212,12 @@ static void take(struct blk_state *s)
 	vq_consume(&s->vq);
 }
 
-static void drop_malformed(struct blk_state *s)
+static void drop_malformed(struct blk_state *s, struct blk_flight *f)
 {
 	count(s, BLK_N_MALFORMED);
 	say_once(s, BLK_ODD_MALFORMED, "malformed descriptor chain");
 	take(s);
-	complete(s, 0);
+	complete(s, f, 0);
 }
 
 /* Leave the chain in the ring. The timer looks again, so no kick is needed. */
@@ -188,11 +232,11 @@ static void stall(struct blk_state *s)
 }
 
 /* Answer a request that costs nothing and does nothing. */
-static void refuse(struct blk_state *s)
+static void refuse(struct blk_state *s, struct blk_flight *f)
 {
 	struct blk_result res;
 
-	if (s->req.status == VIRTIO_BLK_S_UNSUPP) {
+	if (f->req.status == VIRTIO_BLK_S_UNSUPP) {
 		count(s, BLK_N_UNSUPPORTED);
 		say_once(s, BLK_ODD_UNSUPPORTED, "unsupported request");
 	} else {
@@ -200,85 +244,183 @@ static void refuse(struct blk_state *s)
 		say_once(s, BLK_ODD_REFUSED, "request refused");
 	}
 	take(s);
-	res = blk_req_run(&s->req, &s->disk, &s->image);
-	complete(s, res.used_len);
+	res = blk_req_run(&f->req, &s->disk, &s->image);
+	complete(s, f, res.used_len);
 }
 
 /* The clock has just been read, and the guest can't know before complete(). */
-static void trace(struct blk_state *s, const struct blk_result *res)
+static void trace(struct blk_state *s, const struct blk_flight *f,
+		  const struct blk_result *res)
 {
 	struct vm_disk_io io = {
-		.sector = s->req.sector,
+		.sector = f->req.sector,
 		.complete_ns = s->now_ns,
 		.bytes = res->moved_bytes,
 	};
 
-	if (blk_req_moves_data(&s->req, &io.write))
+	if (blk_req_moves_data(&f->req, &io.write))
 		blk_trace_add(&s->sh->trace, &io);
 }
 
-static void serve_admitted(struct blk_state *s)
+/* Fail it without a look at the image. */
+static void plant_error(struct blk_state *s, struct blk_flight *f)
 {
 	struct blk_stats *st = &s->sh->stats;
-	uint64_t admitted_ns = s->now_ns;
-	uint64_t seen_ns = s->seen_ns[s->vq.next_avail % s->vq.size];
+
+	f->req.status = VIRTIO_BLK_S_IOERR;
+	count(s, f->fault == BLK_FAULT_RANGE ? BLK_N_FAULT_RANGE :
+					       BLK_N_FAULT_RATE);
+	blk_count(st, BLK_N_FAULT_BYTES, f->req.cost_bytes);
+	count(s, BLK_N_IO_ERRORS);
+}
+
+/* Do an admitted request, and hand it back. The clock has just been read. */
+static void finish(struct blk_state *s, struct blk_flight *f)
+{
+	struct blk_stats *st = &s->sh->stats;
+	uint64_t start_ns = s->now_ns;
 	struct blk_result res;
 
-	hist_add(&st->hist[VM_DISK_HIST_QUEUE], admitted_ns - seen_ns);
-	take(s);
-	res = blk_req_run(&s->req, &s->disk, &s->image);
-	blk_count(st, BLK_N_BACKING_NS, read_clock(s) - admitted_ns);
-	blk_req_count(&s->req, &res, st);
+	if (f->fault != BLK_FAULT_NONE)
+		plant_error(s, f);
+	res = blk_req_run(&f->req, &s->disk, &s->image);
+	blk_count(st, BLK_N_BACKING_NS, read_clock(s) - start_ns);
+	blk_req_count(&f->req, &res, st);
 	if (res.err) {
 		count(s, BLK_N_IO_ERRORS);
 		say_once(s, BLK_ODD_IMAGE, "image: %s", strerror(-res.err));
-	} else {
-		trace(s, &res);
+	} else if (f->fault == BLK_FAULT_NONE) {
+		trace(s, f, &res);
 	}
-	complete(s, res.used_len);
+	complete(s, f, res.used_len);
 	hist_add(&st->hist[VM_DISK_HIST_SERVICE],
-		 read_clock(s) - admitted_ns);
+		 read_clock(s) - f->admitted_ns);
+}
+
+/* What a stall of the disk holds back until @until_ns, or nothing. */
+static bool held(struct blk_state *s, uint64_t at_ns, uint64_t *until_ns)
+{
+	*until_ns = blk_faults_hold(&s->faults, at_ns);
+	if (*until_ns == at_ns)
+		return false;
+	if (blk_faults_stall_seen(&s->faults)) {
+		count(s, BLK_N_FAULT_STALLS);
+		blk_count(&s->sh->stats, BLK_N_FAULT_STALLED_NS,
+			  s->faults.set.stall_ns);
+	}
+	return true;
+}
+
+/* The first completion, not before now: a stall that is over holds nothing. */
+static uint64_t next_due_ns(void *state)
+{
+	struct blk_state *s = state;
+	uint64_t due_ns = blk_pending_first_ns(&s->pending);
+	uint64_t until_ns;
+
+	if (due_ns == BLK_NEVER_NS)
+		return BLK_NEVER_NS;
+	if (due_ns < s->now_ns)
+		due_ns = s->now_ns;
+	held(s, due_ns, &until_ns);
+	return until_ns;
+}
+
+/* Complete what is due; but after @until_ns stop and pause get a turn. */
+static void finish_due(struct blk_state *s, uint64_t until_ns)
+{
+	uint16_t slot;
+
+	while (next_due_ns(s) <= s->now_ns && s->now_ns < until_ns) {
+		slot = blk_pending_pop(&s->pending);
+		finish(s, &s->flights[slot]);
+		s->free[s->nr_free++] = slot;
+	}
+}
+
+/*
+ * How long the request takes beyond its own work. What was asked for counts
+ * from here on, not from when the drain began: no guest may see it fall short.
+ */
+static uint64_t delay_of(struct blk_state *s, struct blk_flight *f)
+{
+	uint64_t n = s->nr_admitted++;
+
+	f->fault = BLK_FAULT_NONE;
+	if (s->faults.on)
+		f->fault = blk_faults_admit(&s->faults, read_clock(s),
+					    &f->req);
+	if (!s->latency_ns && !s->jitter_ns)
+		return 0;
+	f->admitted_ns = read_clock(s);
+	return blk_delay_ns(s->latency_ns, s->jitter_ns, s->seed, n);
+}
+
+static void serve_admitted(struct blk_state *s, struct blk_flight *f)
+{
+	uint64_t seen_ns = s->seen_ns[s->vq.next_avail % s->vq.size];
+	uint64_t delay_ns, due_ns, until_ns;
+
+	hist_add(&s->sh->stats.hist[VM_DISK_HIST_QUEUE], s->now_ns - seen_ns);
+	f->admitted_ns = s->now_ns;
+	take(s);
+	delay_ns = delay_of(s, f);
+	if (!delay_ns && !held(s, s->now_ns, &until_ns)) {
+		finish(s, f);
+		return;
+	}
+	if (__builtin_add_overflow(f->admitted_ns, delay_ns, &due_ns))
+		due_ns = BLK_NEVER_NS - 1;
+	blk_pending_push(&s->pending, due_ns, s->free[--s->nr_free]);
 }
 
 /* Return: 0 when the chain is done with, else how long it has to wait. */
-static uint64_t serve(struct blk_state *s)
+static uint64_t serve(struct blk_state *s, struct blk_flight *f)
 {
 	uint64_t wait_ns;
 
-	if (!blk_req_parse(&s->req, &s->chain, &s->disk)) {
-		drop_malformed(s);
+	if (!blk_req_parse(&f->req, &f->chain, &s->disk)) {
+		drop_malformed(s, f);
 		return 0;
 	}
-	if (s->req.status != VIRTIO_BLK_S_OK) {
-		refuse(s);
+	if (f->req.status != VIRTIO_BLK_S_OK) {
+		refuse(s, f);
 		return 0;
 	}
-	wait_ns = tb_take(&s->tb, s->now_ns, s->req.cost_ops,
-			  s->req.cost_bytes);
+	wait_ns = tb_take(&s->tb, s->now_ns, f->req.cost_ops,
+			  f->req.cost_bytes);
 	if (wait_ns)
 		stall(s);
 	else
-		serve_admitted(s);
+		serve_admitted(s, f);
 	return wait_ns;
 }
 
 /*
- * Serve at most one queue size of chains, and no new one after BLK_TURN_NS:
- * the largest request there can be takes a second. While the worker is at it,
- * and while it is blocked, the guest need not kick.
+ * Complete what is due, then serve at most one queue size of chains, and no new
+ * one after BLK_TURN_NS: the largest request there can be takes a second. While
+ * the worker is at it, and while it is blocked, the guest need not kick.
+ *
+ * With a queue size in flight nothing more is taken: only a driver that offers
+ * again what it has not got back can have more, and the next completion looks.
  */
 struct blk_outcome blk_state_drain(void *state)
 {
 	struct blk_state *s = state;
 	uint64_t until_ns, wait_ns;
+	struct blk_flight *f;
 	unsigned int turn;
 
 	if (!ready(s))
 		return BLK_DONE;
 	until_ns = read_clock(s) + BLK_TURN_NS;
 	vq_suppress_kicks(&s->vq);
+	finish_due(s, until_ns);
 	for (turn = s->vq.size; turn && s->now_ns < until_ns; turn--) {
-		switch (vq_peek(&s->vq, &s->chain)) {
+		if (!s->nr_free)
+			return BLK_DONE;
+		f = &s->flights[s->free[s->nr_free - 1]];
+		switch (vq_peek(&s->vq, &f->chain)) {
 		case 0:
 			blk_span_end(&s->sh->stats.queued, read_clock(s));
 			if (!vq_enable_kicks(&s->vq))
@@ -287,13 +429,13 @@ struct blk_outcome blk_state_drain(void *state)
 		case 1:
 			blk_span_begin(&s->sh->stats.queued, s->now_ns);
 			stamp(s);
-			wait_ns = serve(s);
+			wait_ns = serve(s, f);
 			if (wait_ns)
 				return BLK_STALLED(wait_ns);
 			break;
 		case -EBADMSG:
 			stamp(s);
-			drop_malformed(s);
+			drop_malformed(s, f);
 			break;
 		default:
 			poison(s, "broken ring");
@@ -303,6 +445,46 @@ struct blk_outcome blk_state_drain(void *state)
 	/* Stop and pause get a turn before a guest that refills for ever. */
 	blk_worker_poke(&s->sh->worker);
 	return BLK_DONE;
+}
+
+/* Of a write: its first @bytes, to the image. */
+static void write_part(struct blk_state *s, struct blk_flight *f,
+		       uint64_t bytes)
+{
+	struct iovec *iov = f->req.data;
+	uint64_t left = bytes, moved;
+	unsigned int nr;
+
+	for (nr = 0; nr < f->req.nr_data && left; nr++) {
+		if (iov[nr].iov_len > left)
+			iov[nr].iov_len = left;
+		left -= iov[nr].iov_len;
+	}
+	if (blk_image_write(&s->image, f->req.sector << BLK_SECTOR_SHIFT, iov,
+			    nr, &moved))
+		say_once(s, BLK_ODD_IMAGE, "image: a torn write failed");
+}
+
+void blk_state_power_off(struct blk_state *s)
+{
+	uint64_t sectors, n;
+	bool write;
+
+	if (!s->faults.set.torn_writes)
+		return;
+	for (n = 0; s->pending.nr; n++) {
+		struct blk_flight *f =
+			&s->flights[blk_pending_pop(&s->pending)];
+
+		if (!blk_req_moves_data(&f->req, &write) || !write ||
+		    f->fault != BLK_FAULT_NONE || !f->req.data_bytes)
+			continue;
+		sectors = blk_torn_sectors(s->seed, n, f->req.data_bytes >>
+							       BLK_SECTOR_SHIFT);
+		if (sectors)
+			write_part(s, f, sectors << BLK_SECTOR_SHIFT);
+		count(s, BLK_N_FAULT_TORN);
+	}
 }
 
 static bool broken(void *state)
@@ -349,6 +531,10 @@ static void thaws(void *state, uint64_t now_ns, uint64_t frozen_ns)
 	unsigned int i;
 
 	tb_shift(&s->tb, frozen_ns);
+	blk_pending_shift(&s->pending, frozen_ns);
+	blk_faults_shift(&s->faults, frozen_ns);
+	for (i = 0; i < s->pending.nr; i++)
+		s->flights[s->pending.heap[i].slot].admitted_ns += frozen_ns;
 	blk_span_thaw(&s->sh->stats.throttled, now_ns);
 	blk_span_thaw(&s->sh->stats.queued, now_ns);
 	for (i = 0; i < VIRTIO_QUEUE_MAX; i++)
@@ -372,6 +558,7 @@ static void died(void *state)
 const struct blk_worker_client blk_state_client = {
 	.drain = blk_state_drain,
 	.broken = broken,
+	.next_due_ns = next_due_ns,
 	.new_limits = new_limits,
 	.kicked = kicked,
 	.timer_fired = timer_fired,

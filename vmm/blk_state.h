@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the disk's worker works on: image, limiter, ring, scratch. It belongs to
- * the worker while one runs, and comes back to the device through the join
- * (S34): a reset keeps it, a destroy drops it.
+ * What the disk's worker works on: image, limiter, ring, requests in flight. It
+ * belongs to the worker while one runs, and comes back to the device through
+ * the join (S34): a reset keeps it, a destroy drops it.
  */
 #ifndef KTSTR_VMM_BLK_STATE_H
 #define KTSTR_VMM_BLK_STATE_H
@@ -11,8 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/blk_faults.h"
 #include "vmm/blk_image.h"
 #include "vmm/blk_limits.h"
+#include "vmm/blk_pending.h"
 #include "vmm/blk_policy.h"
 #include "vmm/blk_req.h"
 #include "vmm/blk_stats.h"
@@ -43,11 +45,23 @@ enum blk_odd {
 	BLK_ODD_BROKEN,
 };
 
+/* A request from the look at its chain to its completion. */
+struct blk_flight {
+	struct vq_chain chain;
+	struct blk_req req;		/* points into @chain */
+	uint64_t admitted_ns;
+	enum blk_fault fault;		/* planted: not run, but failed */
+};
+
 struct blk_state {
 	struct blk_shared *sh;		/* borrowed */
 	struct blk_disk disk;
 	struct blk_image image;
 	struct token_bucket tb;
+	uint64_t latency_ns, jitter_ns, seed;
+	struct blk_faults faults;
+	uint64_t nr_admitted;		/* ever: the draws of the jitter */
+	uint64_t faults_gen;
 	uint32_t limits_seen;
 	unsigned int told;		/* bit per enum blk_odd */
 	uint64_t now_ns;		/* latest reading of the clock */
@@ -61,8 +75,11 @@ struct blk_state {
 	uint16_t stamped;		/* seen_ns is set up to this index */
 	uint64_t seen_ns[VIRTIO_QUEUE_MAX]; /* by avail index */
 
-	struct vq_chain chain;		/* scratch of one drain */
-	struct blk_req req;
+	/* one for each descriptor of the queue: more is no driver's to ask */
+	struct blk_flight *flights;	/* owned */
+	uint16_t free[VIRTIO_QUEUE_MAX]; /* those not in flight, a stack */
+	unsigned int nr_free;
+	struct blk_pending pending;	/* those in flight, by slot */
 };
 
 extern const struct blk_worker_client blk_state_client;
@@ -85,13 +102,24 @@ void blk_state_fini(struct blk_state *s);
  * that finds it.
  *
  * Return: 0, or -EINVAL for a ring that is refused (section 9, R): counted,
- * and no drain touches it.
+ * and no drain touches it; -ENOMEM.
  */
 int blk_state_activate(struct blk_state *s, uint64_t features,
 		       const struct virtio_queue_setup *setup);
 
-/** blk_state_reset() - forget queue and debt, keep image and counters */
+/**
+ * blk_state_reset() - forget queue and debt, keep image and counters
+ *
+ * What is in flight is dropped: its ring and its data are not touched again.
+ */
 void blk_state_reset(struct blk_state *s);
+
+/**
+ * blk_state_power_off() - the VM's end: tear the writes in flight, if asked to
+ *
+ * Guest memory must still be there. A reset is what follows.
+ */
+void blk_state_power_off(struct blk_state *s);
 
 /** blk_state_drain() - the worker's drain, see struct blk_worker_client */
 struct blk_outcome blk_state_drain(void *state);

@@ -566,7 +566,8 @@ START_TEST(costs_l5_c4)
 
 	teardown();
 	/* a rate of 1e9 makes one operation, or one byte, one nanosecond */
-	setup_with((struct vm_throttle){ 1000000000, 1000000000, 1 },
+	setup_with((struct vm_throttle){ .iops = 1000000000,
+					 .bps = 1000000000, .burst_ns = 1 },
 		   TEST_FEATURES);
 	memcpy(d.slots[0].data, &c->range, sizeof(c->range));
 	submit(0, c->type, c->sector, c->len);

@@ -111,6 +111,12 @@ void blk_stats_read(const struct blk_stats *st, uint64_t now_ns,
 		.backing_ns = get(&st->n[BLK_N_BACKING_NS]),
 		.kicks = get(&st->n[BLK_N_KICKS]),
 		.interrupts = get(&st->n[BLK_N_INTERRUPTS]),
+		.fault_rate_errors = get(&st->n[BLK_N_FAULT_RATE]),
+		.fault_range_errors = get(&st->n[BLK_N_FAULT_RANGE]),
+		.fault_bytes = get(&st->n[BLK_N_FAULT_BYTES]),
+		.fault_stalls = get(&st->n[BLK_N_FAULT_STALLS]),
+		.fault_stalled_ns = get(&st->n[BLK_N_FAULT_STALLED_NS]),
+		.fault_torn_writes = get(&st->n[BLK_N_FAULT_TORN]),
 		.throttled_now = is_on(&st->throttled),
 	};
 }

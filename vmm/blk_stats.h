@@ -14,7 +14,7 @@
 #include "include/ktstr/shm.h"
 #include "vmm/vmm.h"
 
-/* Requests are counted under their type once they were admitted. */
+/* Requests are counted under their type once they were completed. */
 enum blk_counter {
 	BLK_N_READS,
 	BLK_N_WRITES,
@@ -32,6 +32,12 @@ enum blk_counter {
 	BLK_N_BACKING_NS,
 	BLK_N_KICKS,
 	BLK_N_INTERRUPTS,
+	BLK_N_FAULT_RATE,	/* errors, planted; see blk_faults.h */
+	BLK_N_FAULT_RANGE,
+	BLK_N_FAULT_BYTES,	/* that the failed were to move */
+	BLK_N_FAULT_STALLS,
+	BLK_N_FAULT_STALLED_NS,
+	BLK_N_FAULT_TORN,
 	BLK_NR_COUNTERS,
 };
 

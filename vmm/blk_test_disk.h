@@ -135,9 +135,10 @@ struct test_disk {
 static inline void test_disk_set_limits(struct test_disk *d, uint64_t iops,
 					uint64_t bps, uint64_t burst_ns)
 {
-	const struct tb_limits lim = { iops, bps, burst_ns };
+	const struct vm_throttle t = { .iops = iops, .bps = bps,
+				       .burst_ns = burst_ns };
 
-	blk_limits_publish(&d->sh.limits, &lim);
+	blk_limits_publish(&d->sh.limits, &t);
 }
 
 static inline void test_disk_activate(struct test_disk *d, uint64_t features)
@@ -165,10 +166,7 @@ static inline void test_disk_init(struct test_disk *d,
 	d->sh.sys_ctx = &d->sys;
 	atomic_init(&d->sh.mem, &d->m.mem);
 	atomic_init(&d->sh.irq, &d->irq.irq);
-	blk_limits_init(&d->sh.limits,
-			&(struct tb_limits){ cfg->throttle.iops,
-					     cfg->throttle.bps,
-					     cfg->throttle.burst_ns });
+	blk_limits_init(&d->sh.limits, &cfg->throttle);
 	ck_assert_int_eq(0, blk_worker_init(&d->sh.worker, &test_sys_ops,
 					    &d->sys, &blk_state_client, NULL));
 	ck_assert_int_eq(0, blk_state_init(&d->s, &d->sh, cfg));

@@ -102,6 +102,7 @@ int blk_worker_open(struct blk_worker *w, void *state)
 
 	w->state = state;
 	w->blocked = false;
+	w->armed = false;
 	/* Before any other call: an epoll wait-queue is made where we run. */
 	worker_place(w);
 	w->epoll_fd = w->sys->epoll_open(w->sys_ctx);
@@ -131,21 +132,26 @@ void blk_worker_close(struct blk_worker *w)
 }
 
 /*
- * Block until @at_ns. Without a timer nobody would look again but for a kick,
- * and the guest may be silent until this very chain is done: so look again at
- * once, round after round. That costs a CPU, but strands no request (B3).
+ * Have the timer wake us at @at_ns. Without one nobody would look again but for
+ * a kick, and the guest may be silent until this very request is done: so look
+ * again at once, round after round. That costs a CPU, but strands no request
+ * (B3).
  */
-static void worker_sleep_until(struct blk_worker *w, uint64_t at_ns)
+static void worker_arm(struct blk_worker *w, uint64_t at_ns)
 {
-	int err = w->sys->timer_arm(w->sys_ctx, w->timer_fd, at_ns);
+	int err;
 
+	if (w->armed && at_ns == w->armed_at_ns)
+		return;
+	err = w->sys->timer_arm(w->sys_ctx, w->timer_fd, at_ns);
 	w->armed_at_ns = at_ns;
-	w->blocked = !err;
+	w->armed = !err;
 	if (!err)
 		return;
 	if (!w->arm_failed)
 		log_err("vblk: arm the throttle timer: %s", strerror(-err));
 	w->arm_failed = true;
+	w->blocked = false;
 	w->client->wake_on_kick(w->state);
 	blk_worker_poke(w);
 }
@@ -155,11 +161,17 @@ static void worker_drain(struct blk_worker *w)
 	struct blk_decision decision = blk_decide(w->client->drain(w->state));
 	struct blk_action action = blk_resolve(decision, w->client->drain,
 					       w->state);
+	uint64_t due_ns = w->client->next_due_ns(w->state);
+	struct blk_alarm alarm = { .set = false };
 
-	w->blocked = false;
-	if (action.sleep)
-		worker_sleep_until(w, w->sys->now_ns(w->sys_ctx) +
-					      action.wait_ns);
+	if (action.sleep || due_ns != UINT64_MAX)
+		alarm = blk_alarm_of(action, due_ns,
+				     w->sys->now_ns(w->sys_ctx));
+	w->blocked = action.sleep;
+	if (alarm.set)
+		worker_arm(w, alarm.at_ns);
+	else
+		w->armed = false;
 }
 
 /*
@@ -218,7 +230,7 @@ static bool worker_take_pause(struct blk_worker *w)
 	if (!w->blocked)
 		blk_worker_poke(w);
 	else if (gen)
-		worker_sleep_until(w, w->armed_at_ns + now_ns - start_ns);
+		worker_arm(w, w->armed_at_ns + now_ns - start_ns);
 	return false;
 }
 
@@ -229,12 +241,13 @@ static void worker_take_timer(struct blk_worker *w)
 
 	if (err && err != -EAGAIN && err != -EINTR)
 		log_err("vblk: read the throttle timer: %s", strerror(-err));
-	if (w->blocked) {
+	if (w->armed) {
 		now_ns = w->sys->now_ns(w->sys_ctx);
 		if (now_ns >= w->armed_at_ns)
 			w->client->timer_fired(w->state,
 					       now_ns - w->armed_at_ns);
 	}
+	w->armed = false;
 	w->blocked = false;
 }
 

@@ -38,6 +38,8 @@ struct blk_worker_client {
 	struct blk_outcome (*drain)(void *state);
 	/* is the ring poisoned, so that the worker has to end? */
 	bool (*broken)(void *state);
+	/* when a request in flight is to be completed; UINT64_MAX: never */
+	uint64_t (*next_due_ns)(void *state);
 	/* take over new limits; true: look even while blocked (L6) */
 	bool (*new_limits)(void *state);
 	/* @n guest kicks were read */
@@ -81,8 +83,9 @@ struct blk_worker {
 	void *state;
 	int epoll_fd, timer_fd;
 	bool blocked;			/* a chain waits for the timer */
+	bool armed;			/* chain or completion waits for it */
 	bool arm_failed;		/* logged already */
-	uint64_t armed_at_ns;		/* valid while blocked */
+	uint64_t armed_at_ns;		/* valid while armed */
 };
 
 /**

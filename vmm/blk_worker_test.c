@@ -25,6 +25,7 @@ struct client {
 	bool blocked_at_drain;	/* the flag, as the last drain saw it */
 	unsigned int limits;	/* new_limits() is true this many times */
 	bool broken;
+	uint64_t due_ns;	/* of next_due_ns(); 0: none in flight */
 	unsigned int late_nr, wake_on_kicks, freezes, thaws;
 	uint64_t late_ns, frozen_ns;
 	_Atomic unsigned int deaths;
@@ -50,6 +51,13 @@ static struct blk_outcome client_drain(void *state)
 static bool client_broken(void *state)
 {
 	return ((struct client *)state)->broken;
+}
+
+static uint64_t client_next_due_ns(void *state)
+{
+	struct client *c = state;
+
+	return c->due_ns ? c->due_ns : UINT64_MAX;
 }
 
 static bool client_new_limits(void *state)
@@ -109,6 +117,7 @@ static void client_died(void *state)
 static const struct blk_worker_client client_ops = {
 	.drain = client_drain,
 	.broken = client_broken,
+	.next_due_ns = client_next_due_ns,
 	.new_limits = client_new_limits,
 	.kicked = client_kicked,
 	.timer_fired = client_timer_fired,

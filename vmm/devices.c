@@ -189,7 +189,7 @@ void devices_stop(struct devices *d)
 	unsigned int i;
 
 	for (i = 0; i < d->nr_disks; i++)
-		virtio_blk_dev_ops.reset(d->disks[i]);
+		virtio_blk_power_off(d->disks[i]);
 }
 
 void devices_fini(struct devices *d)

@@ -28,15 +28,6 @@ struct virtio_blk {
 	uint64_t features;	/* offered, constant */
 };
 
-static struct tb_limits limits_of(const struct vm_throttle *t)
-{
-	return (struct tb_limits){
-		.ops_per_s = t->iops,
-		.bytes_per_s = t->bps,
-		.burst_ns = t->burst_ns,
-	};
-}
-
 static void fill_config(struct virtio_blk *b, const struct vm_disk_config *cfg)
 {
 	b->features = FEATURE(VIRTIO_F_VERSION_1) |
@@ -78,7 +69,6 @@ static bool config_good(const struct vm_disk_config *cfg)
 static int shared_init(struct blk_shared *sh, const struct guest_mem *mem,
 		       const struct vm_disk_config *cfg, const cpu_set_t *cpus)
 {
-	const struct tb_limits lim = limits_of(&cfg->throttle);
 	struct blk_placement placement = { .has_mask = cpus };
 
 	if (cpus)
@@ -86,7 +76,7 @@ static int shared_init(struct blk_shared *sh, const struct guest_mem *mem,
 	sh->sys = &blk_sys_host;
 	atomic_init(&sh->mem, mem);
 	atomic_init(&sh->irq, NULL);
-	blk_limits_init(&sh->limits, &lim);
+	blk_limits_init(&sh->limits, &cfg->throttle);
 	return blk_worker_init(&sh->worker, sh->sys, sh->sys_ctx,
 			       &blk_state_client, &placement);
 }
@@ -171,9 +161,13 @@ struct blk_gate *virtio_blk_gate(struct virtio_blk *b)
 
 void virtio_blk_set_throttle(struct virtio_blk *b, const struct vm_throttle *t)
 {
-	const struct tb_limits lim = limits_of(t);
+	blk_limits_publish(&b->sh.limits, t);
+	blk_worker_poke(&b->sh.worker);
+}
 
-	blk_limits_publish(&b->sh.limits, &lim);
+void virtio_blk_set_faults(struct virtio_blk *b, const struct vm_disk_faults *f)
+{
+	blk_limits_publish_faults(&b->sh.limits, f);
 	blk_worker_poke(&b->sh.worker);
 }
 
@@ -243,10 +237,13 @@ static int dev_activate(void *dev, uint64_t features,
 
 	if (!b->state)
 		return -EBUSY;
-	if (blk_state_activate(b->state, features, nr ? &queues[0] : &none)) {
+	err = blk_state_activate(b->state, features, nr ? &queues[0] : &none);
+	if (err == -EINVAL) {
 		refuse_ring(b);
 		return 0;
 	}
+	if (err)
+		return err;
 	/* The first look: a driver may have filled the ring before. */
 	blk_worker_poke(&b->sh.worker);
 	err = blk_worker_start(&b->sh.worker, b->state);
@@ -263,6 +260,13 @@ static void dev_reset(void *dev)
 	struct virtio_blk *b = dev;
 
 	take_state(b);
+	blk_state_reset(b->state);
+}
+
+void virtio_blk_power_off(struct virtio_blk *b)
+{
+	take_state(b);
+	blk_state_power_off(b->state);
 	blk_state_reset(b->state);
 }
 

@@ -45,6 +45,15 @@ struct blk_gate *virtio_blk_gate(struct virtio_blk *b);
 
 /** virtio_blk_set_throttle() - new rates, debt kept; any thread (L6) */
 void virtio_blk_set_throttle(struct virtio_blk *b, const struct vm_throttle *t);
+/** virtio_blk_set_faults() - from now on; any thread (L8) */
+void virtio_blk_set_faults(struct virtio_blk *b,
+			   const struct vm_disk_faults *f);
+/**
+ * virtio_blk_power_off() - no driver is left: a reset, and what power-off does
+ *
+ * Guest memory must still be there.
+ */
+void virtio_blk_power_off(struct virtio_blk *b);
 /** virtio_blk_stats_read() - any thread, no lock (L9) */
 void virtio_blk_stats_read(const struct virtio_blk *b,
 			   struct vm_disk_stats *st);

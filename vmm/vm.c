@@ -567,6 +567,13 @@ void vm_disk_set_throttle(struct vm *vm, unsigned int disk,
 		virtio_blk_set_throttle(vm->devices.disks[disk], t);
 }
 
+void vm_disk_set_faults(struct vm *vm, unsigned int disk,
+			const struct vm_disk_faults *f)
+{
+	if (disk < vm->devices.nr_disks)
+		virtio_blk_set_faults(vm->devices.disks[disk], f);
+}
+
 void vm_disk_stats_read(const struct vm *vm, unsigned int disk,
 			struct vm_disk_stats *st)
 {

@@ -46,6 +46,19 @@ struct vm_throttle {
 	uint64_t iops;
 	uint64_t bps;		/* bytes per second */
 	uint64_t burst_ns;	/* 0: the default, 10 ms' worth */
+	uint64_t latency_ns;	/* no request takes less (L7) */
+	uint64_t jitter_ns;	/* up to this much more, drawn for each */
+};
+
+/* What a disk is to get wrong (L8). All zeroes: nothing. */
+struct vm_disk_faults {
+	uint64_t error_ppb;	/* of 1e9 requests this many fail, drawn */
+	uint64_t error_from, error_bytes; /* what touches these bytes fails;
+					   * multiples of 512 */
+	uint64_t stall_ns;	/* nothing is completed for this long... */
+	uint64_t stall_every;	/* ...from each so many'th request on, or... */
+	uint64_t stall_at_ns;	/* ...0: once, this long after they are set */
+	bool torn_writes;	/* writes in flight at the end are done in part */
 };
 
 struct vm_disk_config {
@@ -53,6 +66,7 @@ struct vm_disk_config {
 	uint64_t size_bytes;	/* multiple of 512, not 0 */
 	bool read_only;
 	struct vm_throttle throttle;
+	uint64_t seed;		/* of jitter and faults */
 };
 
 struct vm_config {
@@ -179,6 +193,14 @@ uint64_t vm_thaw(struct vm *vm);
 void vm_disk_set_throttle(struct vm *vm, unsigned int disk,
 			  const struct vm_throttle *t);
 
+/**
+ * vm_disk_set_faults() - from now on; any thread (L8)
+ *
+ * A disk has none at first. Each call counts requests and time anew.
+ */
+void vm_disk_set_faults(struct vm *vm, unsigned int disk,
+			const struct vm_disk_faults *f);
+
 struct ktstr_hist;
 
 /* Counters of one disk since VM start; never reset by a guest reset (L9). */
@@ -196,6 +218,12 @@ struct vm_disk_stats {
 	uint64_t queued_ns;	/* time with work queued or blocked, up to at_ns */
 	uint64_t backing_ns;	/* time spent in the image */
 	uint64_t kicks, interrupts;
+	/* planted (L8); the first two are among io_errors */
+	uint64_t fault_rate_errors, fault_range_errors;
+	uint64_t fault_bytes;	/* that failed requests were to move */
+	uint64_t fault_stalls;	/* that held a request */
+	uint64_t fault_stalled_ns; /* as long as these were asked for */
+	uint64_t fault_torn_writes; /* at the VM's end */
 	bool throttled_now;	/* the gauge */
 };
 
