@@ -96,7 +96,20 @@ int blk_image_write(const struct blk_image *img, uint64_t off,
 	return move(img, img->io->pwritev, off, iov, nr, moved);
 }
 
-int blk_image_zero(const struct blk_image *img, uint64_t off, uint64_t len)
+/* Return: 0; -EOPNOTSUPP where the image has no such way. */
+static int by_fallocate(const struct blk_image *img, int mode, uint64_t off,
+			uint64_t len)
+{
+	int ret;
+
+	do {
+		ret = img->io->fallocate(img->fd, mode | FALLOC_FL_KEEP_SIZE,
+					 off, len);
+	} while (ret < 0 && errno == EINTR);
+	return or_errno(ret);
+}
+
+static int write_zeroes(const struct blk_image *img, uint64_t off, uint64_t len)
 {
 	static const char zeroes[ZERO_CHUNK_BYTES];
 	struct iovec iov;
@@ -115,21 +128,37 @@ int blk_image_zero(const struct blk_image *img, uint64_t off, uint64_t len)
 	return 0;
 }
 
-int blk_image_discard(const struct blk_image *img, uint64_t off, uint64_t len)
+int blk_image_zero(const struct blk_image *img, uint64_t off, uint64_t len,
+		   bool unmap)
 {
-	int ret;
+	int err = -EOPNOTSUPP;
 
 	if (!len)
 		return 0;
-	do {
-		ret = img->io->fallocate(img->fd, FALLOC_FL_PUNCH_HOLE |
-						  FALLOC_FL_KEEP_SIZE,
-					 off, len);
-	} while (ret < 0 && errno == EINTR);
-	return or_errno(ret);
+	if (unmap)
+		err = by_fallocate(img, FALLOC_FL_PUNCH_HOLE, off, len);
+	/* memory has no cheaper way that keeps its pages */
+	if (err == -EOPNOTSUPP && img->in_place)
+		err = by_fallocate(img, FALLOC_FL_ZERO_RANGE, off, len);
+	return err == -EOPNOTSUPP ? write_zeroes(img, off, len) : err;
+}
+
+int blk_image_discard(const struct blk_image *img, uint64_t off, uint64_t len)
+{
+	int err;
+
+	if (!len)
+		return 0;
+	err = by_fallocate(img, FALLOC_FL_PUNCH_HOLE, off, len);
+	return err == -EOPNOTSUPP ? 0 : err;
 }
 
 int blk_image_flush(const struct blk_image *img)
 {
-	return or_errno(img->io->fdatasync(img->fd));
+	int ret;
+
+	do {
+		ret = img->io->fdatasync(img->fd);
+	} while (ret < 0 && errno == EINTR);
+	return or_errno(ret);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The disk's contents: a sparse memory file, so that the host's own disk never
- * leaks into what a guest measures. Used by the disk's worker.
+ * The disk's contents, read and written. A sparse memory file, so that the
+ * host's own disk never leaks into what a guest measures; or the user's own
+ * file, opened by blk_file.h. Used by the disk's worker.
  *
  * By read and write, never through a mapping: a full or cut host answers with
  * an error there, not with SIGBUS.
@@ -9,6 +10,7 @@
 #ifndef KTSTR_VMM_BLK_IMAGE_H
 #define KTSTR_VMM_BLK_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -25,6 +27,7 @@ struct blk_image {
 	const struct blk_image_io *io;	/* borrowed */
 	int fd;				/* owned; -1 when closed */
 	uint64_t size_bytes;
+	bool in_place;			/* the user's file, not memory */
 };
 
 extern const struct blk_image_io blk_image_host;
@@ -57,10 +60,22 @@ int blk_image_read(const struct blk_image *img, uint64_t off, struct iovec *iov,
 /** blk_image_write() - out of @iov; as blk_image_read() */
 int blk_image_write(const struct blk_image *img, uint64_t off,
 		    struct iovec *iov, unsigned int nr, uint64_t *moved);
-/** blk_image_zero() - write zeroes, the blocks stay allocated */
-int blk_image_zero(const struct blk_image *img, uint64_t off, uint64_t len);
-/** blk_image_discard() - give the blocks back; reads as zeroes from then on */
+/**
+ * blk_image_zero() - reads as zeroes from then on
+ * @unmap: the blocks may be given back; else they stay allocated
+ *
+ * As zeroes are cheapest where the image is, and by writing them where it can
+ * do no better.
+ */
+int blk_image_zero(const struct blk_image *img, uint64_t off, uint64_t len,
+		   bool unmap);
+/**
+ * blk_image_discard() - give the blocks back; reads as zeroes from then on
+ *
+ * But for a file system that can't: there it does nothing, as a device may.
+ */
 int blk_image_discard(const struct blk_image *img, uint64_t off, uint64_t len);
+/** blk_image_flush() - what was written is on stable storage */
 int blk_image_flush(const struct blk_image *img);
 
 #endif

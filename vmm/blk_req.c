@@ -155,11 +155,13 @@ static int run_ranges(struct blk_req *req, const struct blk_image *img,
 		uint64_t len = (uint64_t)le32toh(r->num_sectors)
 			       << BLK_SECTOR_SHIFT;
 
-		if (discard || le32toh(r->flags) &
-				       VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
+		if (discard)
 			err = blk_image_discard(img, off, len);
 		else
-			err = blk_image_zero(img, off, len);
+			err = blk_image_zero(
+				img, off, len,
+				le32toh(r->flags) &
+					VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
 	}
 	return err;
 }

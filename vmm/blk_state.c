@@ -7,6 +7,7 @@
 
 #include "lib/hist.h"
 #include "lib/log.h"
+#include "vmm/blk_file.h"
 
 /* Where a turn ends before it has served a queue size of chains. */
 #define BLK_TURN_NS 10000000ULL
@@ -65,7 +66,7 @@ int blk_state_init(struct blk_state *s, struct blk_shared *sh,
 	s->faults.seed = cfg->seed;
 	tb_init(&s->tb, read_clock(s), &(struct tb_limits){ 0 });
 	new_limits(s);
-	return blk_image_open(&s->image, cfg->name, cfg->size_bytes);
+	return blk_file_open(&s->image, cfg);
 }
 
 static void drop_flights(struct blk_state *s)

@@ -90,9 +90,12 @@ static int disks_add(struct devices *d, const struct guest_mem *mem,
 
 		err = virtio_blk_new(mem, c, cfg->worker_cpus, &d->disks[i]);
 		if (err)
-			return errmsg_errno(e, err, "disk \"%s\" of %llu bytes",
+			return errmsg_errno(e, err,
+					    "disk \"%s\" of %llu bytes%s%s",
 					    c->name ? c->name : "",
-					    (unsigned long long)c->size_bytes);
+					    (unsigned long long)c->size_bytes,
+					    c->image_path ? ", image " : "",
+					    c->image_path ? c->image_path : "");
 		d->nr_disks++;
 		err = virtio_add(d, &virtio_blk_dev_ops, d->disks[i], e);
 		if (err)

@@ -15,14 +15,15 @@ struct virtio_blk;
 extern const struct virtio_dev_ops virtio_blk_dev_ops;
 
 /**
- * virtio_blk_new() - a disk with an image in memory (memfd)
+ * virtio_blk_new() - a disk, its image as blk_file.h has it
  * @mem: borrowed; may still be NULL in tests (S51)
  * @cfg: copied, strings too
  * @cpus: where the worker may run, copied; NULL: anywhere
  *
  * No thread is started before activate.
  *
- * Return: 0 and *@b, or -errno: -EINVAL for a name or size out of range.
+ * Return: 0 and *@b, or -errno: -EINVAL for a name or size out of range, or an
+ * image that is none; what opening or copying the image gave.
  */
 int virtio_blk_new(const struct guest_mem *mem,
 		   const struct vm_disk_config *cfg, const cpu_set_t *cpus,

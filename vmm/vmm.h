@@ -65,6 +65,13 @@ struct vm_disk_config {
 	const char *name;	/* virtio serial, 1..20 bytes; borrowed */
 	uint64_t size_bytes;	/* multiple of 512, not 0 */
 	bool read_only;
+	/*
+	 * A raw file of that size that the disk begins as, borrowed for
+	 * vm_new(); NULL: all zeroes. Copied into memory, unless the disk is
+	 * read-only or @keep_writes: then it is used in place. Never locked.
+	 */
+	const char *image_path;
+	bool keep_writes;	/* the guest's writes go into the file */
 	struct vm_throttle throttle;
 	uint64_t seed;		/* of jitter and faults */
 };
