@@ -228,21 +228,39 @@ static void judge_state(const struct wanted *w, const json_t *value,
 		f->verdict = VERDICT_PASS;
 }
 
-/* A low rate is no breach of the disk's while nobody asks for more. */
-static void forgive_idle_disk(const struct wanted *w, const json_t *part,
-			      double value, struct finding *f)
+static const json_t *planned_disk(const struct court *c, const char *name)
+{
+	const json_t *disk;
+	size_t i;
+
+	json_array_foreach(json_object_get(c->plan, "disks"), i, disk)
+		if (!strcmp(json_text(disk, "name"), name))
+			return disk;
+	return NULL;
+}
+
+/*
+ * A rate that is not what was asked fails nobody where the disk broke its
+ * promise, or where nobody asked for more: a scheduler has no part in either.
+ */
+static void forgive_disk(const struct court *c, const struct wanted *w,
+			 const json_t *part, double value, struct finding *f)
 {
 	const json_t *disk = json_path(part, "disks", w->metric.object, NULL);
 	double phase_ns = json_number_value(json_object_get(part, "host_ns"));
+	struct finding delivery = { 0 };
 
-	if (f->verdict != VERDICT_FAIL || value >= w->low ||
-	    w->metric.scope != METRIC_OF_DISK ||
-	    w->metric.def->unit != METRIC_IN_RATIO ||
-	    disk_saturated(disk, phase_ns))
+	if (f->verdict != VERDICT_FAIL || w->metric.scope != METRIC_OF_DISK ||
+	    w->metric.def->unit != METRIC_IN_RATIO)
 		return;
-	finding_set(f, VERDICT_INCONCLUSIVE,
-		    "the load did not keep the disk busy: %.4g of what was asked",
-		    value);
+	judge_delivery(planned_disk(c, w->metric.object), part, disk,
+		       &delivery);
+	if (delivery.verdict == VERDICT_INCONCLUSIVE)
+		finding_set(f, VERDICT_INCONCLUSIVE, "%s", delivery.reason);
+	else if (value < w->low && !disk_saturated(disk, phase_ns))
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "the load did not keep the disk busy: %.4g of what was asked",
+			    value);
 }
 
 static void judge_value(const struct court *c, const struct wanted *w,
@@ -267,7 +285,7 @@ static void judge_value(const struct court *c, const struct wanted *w,
 		finding_set(f, VERDICT_INCONCLUSIVE, "it is undefined");
 	} else if (kind_counts(c, def->kind, limit, f)) {
 		judge_number(w, json_number_value(value), f);
-		forgive_idle_disk(w, part, json_number_value(value), f);
+		forgive_disk(c, w, part, json_number_value(value), f);
 	}
 }
 

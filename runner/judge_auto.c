@@ -287,21 +287,23 @@ bool disk_saturated(const json_t *disk, double duration_ns)
 	return disk_busy_ns(disk) >= SATURATED_SHARE * duration_ns;
 }
 
-static void disk_of(const json_t *planned, const json_t *phase,
+void judge_delivery(const json_t *planned, const json_t *part,
 		    const json_t *disk, struct finding *f)
 {
 	const json_t *ratio = json_path(disk, "delivered", "ratio", NULL);
 	double tolerance = real(planned, "tolerance_ratio");
-	double phase_ns = real(phase, "host_ns");
+	double part_ns = real(disk, "duration_ns");
 	double is = json_number_value(ratio), slack;
-	bool saturated = disk_saturated(disk, phase_ns);
+	bool saturated;
 
-	if (!json_is_number(ratio) || phase_ns <= 0) {
+	if (part_ns <= 0)
+		part_ns = real(part, "host_ns");
+	saturated = disk_saturated(disk, part_ns);
+	if (!json_is_number(ratio) || part_ns <= 0) {
 		finding_set(f, VERDICT_INCONCLUSIVE, "it was not measured");
 		return;
 	}
-	f->value = json_incref((json_t *)ratio);
-	slack = granularity(planned, disk, phase_ns);
+	slack = granularity(planned, disk, part_ns);
 	if (slack < tolerance)
 		slack = tolerance;
 
@@ -316,7 +318,7 @@ static void disk_of(const json_t *planned, const json_t *phase,
 	else if (!saturated)
 		finding_set(f, VERDICT_PASS,
 			    "not saturated: work was queued for %.0f %% of the time",
-			    disk_busy_ns(disk) / phase_ns * 100);
+			    disk_busy_ns(disk) / part_ns * 100);
 	else
 		f->verdict = VERDICT_PASS;
 }
@@ -341,8 +343,11 @@ static void judge_disk(struct court *c, const json_t *planned,
 		return; /* unlimited: nothing was promised */
 	f.limit = json_pack("[f,f]", 1 - tolerance, 1 + tolerance);
 	snprintf(metric, sizeof(metric), "disk.%s.delivered_ratio", name);
-	if (phase_complete(phase, &f))
-		disk_of(planned, phase, disk, &f);
+	if (phase_complete(phase, &f)) {
+		f.value = json_incref((json_t *)json_path(disk, "delivered",
+							  "ratio", NULL));
+		judge_delivery(planned, phase, disk, &f);
+	}
 	court_find(c, &f);
 }
 

@@ -103,6 +103,14 @@ bool phase_judged(const json_t *phase);
  */
 bool disk_saturated(const json_t *disk, double duration_ns);
 
+/**
+ * judge_delivery() - did @disk deliver in @part what @planned promises?
+ *
+ * Inconclusive if not: that is the host's doing, never a scheduler's.
+ */
+void judge_delivery(const json_t *planned, const json_t *part,
+		    const json_t *disk, struct finding *f);
+
 /** judge_automatic() - judge_auto.c: progress, gap, cpuset, disk, ... */
 void judge_automatic(struct court *c);
 
