@@ -29,26 +29,14 @@ static u32 llc_of_cpu(s32 cpu)
 s32 SCX_OP(per_llc_select_cpu, struct task_struct *p, s32 prev_cpu,
 	   u64 wake_flags)
 {
-	bool idle;
-	s32 cpu = vtime_pick_cpu(p, prev_cpu, wake_flags, &idle);
-
-	if (idle) {
-		vtime_count(VTIME_LOCAL);
-		ktstr_insert(p, SCX_DSQ_LOCAL, slice_ns, 0);
-	}
-	return cpu;
+	return vtime_select_cpu(p, prev_cpu, wake_flags);
 }
 
 void SCX_OP(per_llc_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	u64 vtime = p->scx.dsq_vtime;
-
-	vtime_count(VTIME_GLOBAL);
-	__sync_fetch_and_add(&nr_enqueued, 1);
-	if (ktstr_before(vtime, vtime_now - slice_ns))
-		vtime = vtime_now - slice_ns;
+	vtime_count_enqueue();
 	ktstr_insert_vtime(p, llc_of_cpu(scx_bpf_task_cpu(p)), slice_ns,
-			   vtime, enq_flags);
+			   vtime_of(p), enq_flags);
 }
 
 /* Take from a queue that is longer than @own by more than one task. */
@@ -80,23 +68,6 @@ void SCX_OP(per_llc_dispatch, s32 cpu, struct task_struct *prev)
 		vtime_count(VTIME_DISPATCH);
 	else
 		vtime_keep(prev);
-}
-
-void SCX_OP(per_llc_running, struct task_struct *p)
-{
-	vtime_running(p);
-}
-
-void SCX_OP(per_llc_stopping, struct task_struct *p, bool runnable)
-{
-	vtime_count(VTIME_STOP);
-	vtime_stopping(p);
-}
-
-void SCX_OP(per_llc_enable, struct task_struct *p)
-{
-	__sync_fetch_and_add(&nr_enabled, 1);
-	ktstr_set_vtime(p, vtime_now);
 }
 
 /* The DSQ of the cache that the kernel calls @id; a new one gets the next. */
@@ -139,20 +110,15 @@ s32 SCX_OP_SLEEPABLE(per_llc_init)
 	return err;
 }
 
-void SCX_OP(per_llc_exit, struct scx_exit_info *ei)
-{
-	ktstr_record_exit(ei);
-}
-
 SEC(".struct_ops.link")
 struct sched_ext_ops per_llc_ops = {
 	.select_cpu = (void *)per_llc_select_cpu,
 	.enqueue = (void *)per_llc_enqueue,
 	.dispatch = (void *)per_llc_dispatch,
-	.running = (void *)per_llc_running,
-	.stopping = (void *)per_llc_stopping,
-	.enable = (void *)per_llc_enable,
+	.running = (void *)vtime_running,
+	.stopping = (void *)vtime_stopping,
+	.enable = (void *)vtime_enable,
 	.init = (void *)per_llc_init,
-	.exit = (void *)per_llc_exit,
+	.exit = (void *)vtime_exit,
 	.name = "per_llc",
 };

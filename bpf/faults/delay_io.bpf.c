@@ -67,17 +67,8 @@ static bool wakes_from_io(const struct task_struct *task)
 s32 SCX_OP(delay_io_select_cpu, struct task_struct *p, s32 prev_cpu,
 	   u64 wake_flags)
 {
-	bool idle;
-	s32 cpu;
-
-	if (wakes_from_io(p))
-		return prev_cpu;
-	cpu = vtime_pick_cpu(p, prev_cpu, wake_flags, &idle);
-	if (idle) {
-		vtime_count(VTIME_LOCAL);
-		ktstr_insert(p, SCX_DSQ_LOCAL, slice_ns, 0);
-	}
-	return cpu;
+	return wakes_from_io(p) ? prev_cpu :
+				  vtime_select_cpu(p, prev_cpu, wake_flags);
 }
 
 static bool hold(struct task_struct *p, u64 enq_flags)
@@ -101,9 +92,7 @@ void SCX_OP(delay_io_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	if (hold(p, enq_flags))
 		return;
-	vtime_count(VTIME_GLOBAL);
-	__sync_fetch_and_add(&nr_enqueued, 1);
-	vtime_insert(p, enq_flags);
+	vtime_enqueue(p, enq_flags);
 }
 
 /* Best the one that we are on: no other has to be interrupted. */
@@ -167,21 +156,7 @@ static int on_timer(void *map, u32 *key, struct release *r)
 
 void SCX_OP(delay_io_dispatch, s32 cpu, struct task_struct *prev)
 {
-	if (ktstr_move_to_local(VTIME_DSQ))
-		vtime_count(VTIME_DISPATCH);
-	else
-		vtime_keep(prev);
-}
-
-void SCX_OP(delay_io_running, struct task_struct *p)
-{
-	vtime_running(p);
-}
-
-void SCX_OP(delay_io_stopping, struct task_struct *p, bool runnable)
-{
-	vtime_count(VTIME_STOP);
-	vtime_stopping(p);
+	vtime_dispatch(prev);
 }
 
 s32 SCX_OP(delay_io_init_task, struct task_struct *p,
@@ -190,12 +165,6 @@ s32 SCX_OP(delay_io_init_task, struct task_struct *p,
 	return bpf_task_storage_get(&holds, p, NULL,
 				    BPF_LOCAL_STORAGE_GET_F_CREATE) ?
 		       0 : -12; /* ENOMEM */
-}
-
-void SCX_OP(delay_io_enable, struct task_struct *p)
-{
-	__sync_fetch_and_add(&nr_enabled, 1);
-	ktstr_set_vtime(p, vtime_now);
 }
 
 s32 SCX_OP_SLEEPABLE(delay_io_init)
@@ -216,21 +185,16 @@ s32 SCX_OP_SLEEPABLE(delay_io_init)
 	return err ? err : bpf_timer_start(&r->timer, delay_ns(), 0);
 }
 
-void SCX_OP(delay_io_exit, struct scx_exit_info *ei)
-{
-	ktstr_record_exit(ei);
-}
-
 SEC(".struct_ops.link")
 struct sched_ext_ops delay_io_ops = {
 	.select_cpu = (void *)delay_io_select_cpu,
 	.enqueue = (void *)delay_io_enqueue,
 	.dispatch = (void *)delay_io_dispatch,
-	.running = (void *)delay_io_running,
-	.stopping = (void *)delay_io_stopping,
+	.running = (void *)vtime_running,
+	.stopping = (void *)vtime_stopping,
 	.init_task = (void *)delay_io_init_task,
-	.enable = (void *)delay_io_enable,
+	.enable = (void *)vtime_enable,
 	.init = (void *)delay_io_init,
-	.exit = (void *)delay_io_exit,
+	.exit = (void *)vtime_exit,
 	.name = "delay_io",
 };

@@ -46,13 +46,12 @@ s32 SCX_OP(idle_leak_select_cpu, struct task_struct *p, s32 prev_cpu,
 
 void SCX_OP(idle_leak_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	vtime_count(VTIME_GLOBAL);
-	__sync_fetch_and_add(&nr_enqueued, 1);
 	if (must_be_taken(p)) {
+		vtime_count_enqueue();
 		ktstr_insert(p, SCX_DSQ_LOCAL, slice_ns, enq_flags);
 		return;
 	}
-	vtime_insert(p, enq_flags);
+	vtime_enqueue(p, enq_flags);
 	scx_bpf_kick_cpu(0, SCX_KICK_IDLE);
 }
 
@@ -64,31 +63,9 @@ void SCX_OP(idle_leak_dispatch, s32 cpu, struct task_struct *prev)
 		vtime_keep(prev);
 }
 
-void SCX_OP(idle_leak_running, struct task_struct *p)
-{
-	vtime_running(p);
-}
-
-void SCX_OP(idle_leak_stopping, struct task_struct *p, bool runnable)
-{
-	vtime_count(VTIME_STOP);
-	vtime_stopping(p);
-}
-
-void SCX_OP(idle_leak_enable, struct task_struct *p)
-{
-	__sync_fetch_and_add(&nr_enabled, 1);
-	ktstr_set_vtime(p, vtime_now);
-}
-
 s32 SCX_OP_SLEEPABLE(idle_leak_init)
 {
 	return scx_bpf_create_dsq(VTIME_DSQ, -1);
-}
-
-void SCX_OP(idle_leak_exit, struct scx_exit_info *ei)
-{
-	ktstr_record_exit(ei);
 }
 
 SEC(".struct_ops.link")
@@ -96,10 +73,10 @@ struct sched_ext_ops idle_leak_ops = {
 	.select_cpu = (void *)idle_leak_select_cpu,
 	.enqueue = (void *)idle_leak_enqueue,
 	.dispatch = (void *)idle_leak_dispatch,
-	.running = (void *)idle_leak_running,
-	.stopping = (void *)idle_leak_stopping,
-	.enable = (void *)idle_leak_enable,
+	.running = (void *)vtime_running,
+	.stopping = (void *)vtime_stopping,
+	.enable = (void *)vtime_enable,
 	.init = (void *)idle_leak_init,
-	.exit = (void *)idle_leak_exit,
+	.exit = (void *)vtime_exit,
 	.name = "idle_leak",
 };

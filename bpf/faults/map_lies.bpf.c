@@ -3,66 +3,40 @@
  * simple.bpf.c, scheduling as well as it does, but its statistics stand still
  * after a while. Caught by checking the map against the kernel's own counts.
  */
-#include "bpf/vtime.h"
+#include "vmlinux.h"
 
-char _license[] SEC("license") = "GPL";
+#include <bpf/bpf_helpers.h>
 
 const volatile u64 lie_after_ns = 0;	/* after it is attached */
 const volatile u32 strength = 100;	/* per cent of the counts left out */
 
 u64 attached_ns;
 
-static void count(u32 stat)
+static bool may_count(void)
 {
-	if (bpf_ktime_get_ns() - attached_ns >= lie_after_ns &&
-	    bpf_get_prandom_u32() % 100 < strength)
-		return;
-	vtime_count(stat);
+	return bpf_ktime_get_ns() - attached_ns < lie_after_ns ||
+	       bpf_get_prandom_u32() % 100 >= strength;
 }
+
+#define VTIME_MAY_COUNT() may_count()
+#include "bpf/vtime.h"
+
+char _license[] SEC("license") = "GPL";
 
 s32 SCX_OP(map_lies_select_cpu, struct task_struct *p, s32 prev_cpu,
 	   u64 wake_flags)
 {
-	bool idle;
-	s32 cpu = vtime_pick_cpu(p, prev_cpu, wake_flags, &idle);
-
-	if (idle) {
-		count(VTIME_LOCAL);
-		ktstr_insert(p, SCX_DSQ_LOCAL, slice_ns, 0);
-	}
-	return cpu;
+	return vtime_select_cpu(p, prev_cpu, wake_flags);
 }
 
 void SCX_OP(map_lies_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	count(VTIME_GLOBAL);
-	__sync_fetch_and_add(&nr_enqueued, 1);
-	vtime_insert(p, enq_flags);
+	vtime_enqueue(p, enq_flags);
 }
 
 void SCX_OP(map_lies_dispatch, s32 cpu, struct task_struct *prev)
 {
-	if (ktstr_move_to_local(VTIME_DSQ))
-		count(VTIME_DISPATCH);
-	else
-		vtime_keep(prev);
-}
-
-void SCX_OP(map_lies_running, struct task_struct *p)
-{
-	vtime_running(p);
-}
-
-void SCX_OP(map_lies_stopping, struct task_struct *p, bool runnable)
-{
-	count(VTIME_STOP);
-	vtime_stopping(p);
-}
-
-void SCX_OP(map_lies_enable, struct task_struct *p)
-{
-	__sync_fetch_and_add(&nr_enabled, 1);
-	ktstr_set_vtime(p, vtime_now);
+	vtime_dispatch(prev);
 }
 
 s32 SCX_OP_SLEEPABLE(map_lies_init)
@@ -71,20 +45,15 @@ s32 SCX_OP_SLEEPABLE(map_lies_init)
 	return scx_bpf_create_dsq(VTIME_DSQ, -1);
 }
 
-void SCX_OP(map_lies_exit, struct scx_exit_info *ei)
-{
-	ktstr_record_exit(ei);
-}
-
 SEC(".struct_ops.link")
 struct sched_ext_ops map_lies_ops = {
 	.select_cpu = (void *)map_lies_select_cpu,
 	.enqueue = (void *)map_lies_enqueue,
 	.dispatch = (void *)map_lies_dispatch,
-	.running = (void *)map_lies_running,
-	.stopping = (void *)map_lies_stopping,
-	.enable = (void *)map_lies_enable,
+	.running = (void *)vtime_running,
+	.stopping = (void *)vtime_stopping,
+	.enable = (void *)vtime_enable,
 	.init = (void *)map_lies_init,
-	.exit = (void *)map_lies_exit,
+	.exit = (void *)vtime_exit,
 	.name = "map_lies",
 };

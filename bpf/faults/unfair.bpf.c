@@ -19,6 +19,7 @@ struct {
 	__type(value, u64);	/* of its slices, ns */
 } slices SEC(".maps");
 
+/* What it has beyond slice_ns vtime_stopping() never charges: the defect. */
 static u64 slice_of(struct task_struct *p)
 {
 	u64 *ns = bpf_task_storage_get(&slices, p, NULL, 0);
@@ -44,33 +45,13 @@ s32 SCX_OP(unfair_select_cpu, struct task_struct *p, s32 prev_cpu,
 
 void SCX_OP(unfair_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	u64 vtime = p->scx.dsq_vtime;
-
-	vtime_count(VTIME_GLOBAL);
-	__sync_fetch_and_add(&nr_enqueued, 1);
-	if (ktstr_before(vtime, vtime_now - slice_ns))
-		vtime = vtime_now - slice_ns;
-	ktstr_insert_vtime(p, VTIME_DSQ, slice_of(p), vtime, enq_flags);
+	vtime_count_enqueue();
+	ktstr_insert_vtime(p, VTIME_DSQ, slice_of(p), vtime_of(p), enq_flags);
 }
 
 void SCX_OP(unfair_dispatch, s32 cpu, struct task_struct *prev)
 {
-	if (ktstr_move_to_local(VTIME_DSQ))
-		vtime_count(VTIME_DISPATCH);
-	else
-		vtime_keep(prev);
-}
-
-void SCX_OP(unfair_running, struct task_struct *p)
-{
-	vtime_running(p);
-}
-
-/* What a long slice has beyond slice_ns is never charged: the defect. */
-void SCX_OP(unfair_stopping, struct task_struct *p, bool runnable)
-{
-	vtime_count(VTIME_STOP);
-	vtime_stopping(p);
+	vtime_dispatch(prev);
 }
 
 s32 SCX_OP(unfair_init_task, struct task_struct *p,
@@ -88,20 +69,9 @@ s32 SCX_OP(unfair_init_task, struct task_struct *p,
 	return 0;
 }
 
-void SCX_OP(unfair_enable, struct task_struct *p)
-{
-	__sync_fetch_and_add(&nr_enabled, 1);
-	ktstr_set_vtime(p, vtime_now);
-}
-
 s32 SCX_OP_SLEEPABLE(unfair_init)
 {
 	return scx_bpf_create_dsq(VTIME_DSQ, -1);
-}
-
-void SCX_OP(unfair_exit, struct scx_exit_info *ei)
-{
-	ktstr_record_exit(ei);
 }
 
 SEC(".struct_ops.link")
@@ -109,11 +79,11 @@ struct sched_ext_ops unfair_ops = {
 	.select_cpu = (void *)unfair_select_cpu,
 	.enqueue = (void *)unfair_enqueue,
 	.dispatch = (void *)unfair_dispatch,
-	.running = (void *)unfair_running,
-	.stopping = (void *)unfair_stopping,
+	.running = (void *)vtime_running,
+	.stopping = (void *)vtime_stopping,
 	.init_task = (void *)unfair_init_task,
-	.enable = (void *)unfair_enable,
+	.enable = (void *)vtime_enable,
 	.init = (void *)unfair_init,
-	.exit = (void *)unfair_exit,
+	.exit = (void *)vtime_exit,
 	.name = "unfair",
 };
