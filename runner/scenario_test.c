@@ -30,6 +30,8 @@ static const struct bad {
 	/* the file */
 	{ "schema = 1\nname = \n", "t.toml:2:8: error: *", NULL },
 	{ "schema = 1\nschema = 1\n", "t.toml:2:10: error: *", NULL },
+	{ "schema = 1\n[$]\n", "t.toml:2:2: error: *", NULL },
+	{ "schema = 1 \u00e9\n", "t.toml:1:12: error: *", NULL },
 	{ "schema = 1\nname = \"t\\u0000\"\n",
 	  "t.toml:2:8: error: a string must not contain a NUL", NULL },
 	{ "name = \"t\"\n", "t.toml:1:1: error: the scenario needs a [[workload]]",
