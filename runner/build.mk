@@ -63,3 +63,5 @@ $(O)/ktstr: $(O)/runner/main.o $(foreach d,runner vmm monitor lib,$(O)/$(d)/$(d)
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(KT_LDFLAGS) $(STATIC) -o $@ $< -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(HOST_LIBS)
+
+include runner/fuzz/build.mk

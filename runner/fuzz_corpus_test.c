@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The fuzz targets as plain tests: committed inputs, and changes of them. */
+#include "runner/fuzz/fuzz.h"
+
+#include "lib/fuzz_corpus.h"
+
+static const struct fuzz_target targets[] = {
+	{ "scenario", fuzz_scenario },
+	{ "agent", fuzz_agent },
+};
+
+#define NR_TARGETS (int)(sizeof(targets) / sizeof(targets[0]))
+
+START_TEST(what_must_hold_holds_for_any_input)
+{
+	fuzz_run_corpus(&targets[_i], "runner/fuzz/corpus");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("fuzz_corpus");
+	TCase *tc = tcase_create("fuzz_corpus");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, what_must_hold_holds_for_any_input, 0,
+			    NR_TARGETS);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
