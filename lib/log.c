@@ -28,6 +28,11 @@ void log_set_sink(log_sink_fn fn, void *ctx)
 	sink_ctx = ctx;
 }
 
+const char *log_level_prefix(enum log_level level)
+{
+	return level_names[level];
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 	char line[1024];

@@ -23,6 +23,9 @@ void log_set_level(enum log_level level);
 /** log_set_sink() - send lines to @fn; NULL goes back to stderr. Before threads start. */
 void log_set_sink(log_sink_fn fn, void *ctx);
 
+/** log_level_prefix() - what a line on stderr begins with: "error: ", "" */
+const char *log_level_prefix(enum log_level level);
+
 /**
  * log_msg() - one line: lower case, no full stop, object and values with units
  *

@@ -6,10 +6,10 @@ runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 	metrics.o builtin.o set.o scenario.o scenario_tables.o scenario_check.o \
 	scenario_checks.o plan.o judge.o judge_auto.o judge_end.o \
 	judge_fair.o judge_ratio.o result.o report.o rundir.o run_opts.o \
-	run.o run_batch.o run_control.o \
+	run.o run_batch.o run_control.o progress.o status.o status_line.o \
 	record.o ktap.o junit.o
 runner-front-tests := units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
-	junit_test
+	junit_test progress_test status_test
 
 runner-objs := cmd_check.o cmd_list.o cmd_run.o
 
@@ -26,7 +26,7 @@ $(eval $(call unit_tests,runner,cpio_test emu_link_test modules_test,\
 runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
 	session.o session_agent.o session_facts.o sampler.o \
 	console_log.o facts_disk.o facts_workload.o clock_relation.o io_pair.o \
-	io_wake.o session_clock.o
+	io_wake.o session_clock.o session_progress.o
 $(eval $(call unit_tests,runner,facts_test clock_relation_test io_pair_test \
 	io_wake_test,runner lib,-ljansson))
 tsan-tests += runner/clock_relation_test

@@ -10,6 +10,7 @@
 #include "runner/launch_child.h"
 #include "runner/prepare.h"
 #include "runner/sched_source.h"
+#include "runner/status.h"
 #include "vmm/vmm.h"
 
 #include <errno.h>
@@ -324,7 +325,9 @@ void launch_run(const struct launch_opts *opts, json_t *plan,
 		stop(res, LAUNCH_ERROR, "signalfd: %s", strerror(-err));
 		return;
 	}
+	status_begin(opts->status, plan);
 	run_in_tmp(opts, plan, &intr, res);
+	status_end(opts->status);
 	interrupt_poll(&intr);
 	res->signal = intr.signal;
 	interrupt_close(&intr);

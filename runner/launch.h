@@ -12,6 +12,8 @@
 
 #include <jansson.h>
 
+struct status;
+
 enum launch_accel { LAUNCH_ACCEL_AUTO, LAUNCH_ACCEL_KVM, LAUNCH_ACCEL_EMULATED };
 
 struct launch_opts {
@@ -19,6 +21,7 @@ struct launch_opts {
 	const char *kernel;	/* path of an image or kernel directory; NULL: the fetched one */
 	const char *out_dir;	/* exists, new, empty */
 	bool quiet;		/* no progress on stderr */
+	struct status *status;	/* borrowed; NULL: no live line on stderr */
 	bool exec;		/* stdin, stdout, stderr are the guest program's */
 };
 

@@ -6,8 +6,11 @@
 #include "lib/path.h"
 #include "runner/cmd.h"
 #include "runner/emu.h"
+#include "runner/progress.h"
+#include "runner/status.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,14 +77,32 @@ static void finish(struct launch_result *res, enum launch_status status,
 	snprintf(res->reason, sizeof(res->reason), "%s", reason);
 }
 
+/* It tells of its progress where somebody shows it. The array ends in NULL. */
+static void argv_fill(const char *argv[6], const struct launch_opts *opts,
+		      const char *program, const char *in, const char *out)
+{
+	*argv++ = program;
+	*argv++ = "__vm";
+	if (opts->status)
+		*argv++ = PROGRESS_OPTION;
+	*argv++ = in;
+	*argv++ = out;
+	*argv = NULL;
+}
+
+/* @err_fd: what its stderr is to be, or -1 for ours. */
 static pid_t start_child(const struct launch_opts *opts, const char *in,
-			 const char *out, const struct interrupt *intr)
+			 const char *out, const struct interrupt *intr,
+			 int err_fd)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
+	const char *argv[6];
 
 	if (pid)
 		return pid;
+	if (err_fd >= 0)
+		dup2(err_fd, STDERR_FILENO);
 	/*
 	 * Its own group: a terminal's Ctrl-C reaches us, and we tell it. But
 	 * then it could not read from that terminal.
@@ -92,27 +113,56 @@ static pid_t start_child(const struct launch_opts *opts, const char *in,
 	if (getppid() != parent)
 		_exit(KTSTR_EXIT_ERROR);
 	sigprocmask(SIG_SETMASK, &intr->saved, NULL);
-	execl("/proc/self/exe", "ktstr", "__vm", in, out, (char *)NULL);
+	argv_fill(argv, opts, "ktstr", in, out);
+	execv("/proc/self/exe", (char *const *)argv);
 	log_err("launch: exec of the VM process: %s", strerror(errno));
 	_exit(KTSTR_EXIT_ERROR);
 }
 
+/* Pass on what has come on its stderr; at the end of file there is none. */
+static void take_stderr(struct status *status, int *err_fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while (*err_fd >= 0) {
+		n = read(*err_fd, buf, sizeof(buf));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n > 0) {
+			status_feed(status, buf, n);
+			continue;
+		}
+		close(*err_fd);
+		*err_fd = -1;
+	}
+}
+
 /* Wait for the process, passing signals on; false: it had to be killed. */
-static bool wait_child(pid_t pid, uint64_t limit_ns, struct interrupt *intr)
+static bool wait_child(pid_t pid, uint64_t limit_ns, struct interrupt *intr,
+		       struct status *status, int *err_fd)
 {
 	uint64_t end_ns = clock_now_ns() + limit_ns;
 	int pidfd = syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd fds[] = {
 		{ .fd = pidfd, .events = POLLIN },
 		{ .fd = intr->fd, .events = POLLIN },
+		{ .events = POLLIN },
 	};
 
 	for (;;) {
-		poll(fds, 2, 100);
+		fds[2].fd = *err_fd;
+		poll(fds, 3, 100);
+		take_stderr(status, err_fd);
+		status_tick(status);
 		if (pidfd < 0 ? kill(pid, 0) : fds[0].revents)
 			break;
-		if (interrupt_poll(intr))
+		if (interrupt_poll(intr)) {
+			status_interrupted(status);
 			kill(pid, intr->signal);
+		}
 		if (clock_now_ns() > end_ns || grace_is_over(intr)) {
 			kill(pid, SIGKILL);
 			if (pidfd >= 0)
@@ -125,23 +175,49 @@ static bool wait_child(pid_t pid, uint64_t limit_ns, struct interrupt *intr)
 	return true;
 }
 
+/* Ours doesn't block, so that nothing is left unread and nothing waits. */
+static int pipe_for_stderr(int fds[2])
+{
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	if (!fcntl(fds[0], F_SETFL, O_NONBLOCK))
+		return 0;
+	close(fds[0]);
+	close(fds[1]);
+	return -1;
+}
+
 void child_run(const struct launch_opts *opts, const char *in,
 	       const char *out, uint64_t limit_ns, struct interrupt *intr,
 	       struct launch_result *res)
 {
+	int err_fds[2] = { -1, -1 };
 	char reason[128];
-	pid_t pid = start_child(opts, in, out, intr);
 	int status;
 	bool ended;
+	pid_t pid;
 
-	if (pid < 0) {
-		snprintf(reason, sizeof(reason), "fork: %s", strerror(errno));
+	if (opts->status && pipe_for_stderr(err_fds)) {
+		snprintf(reason, sizeof(reason), "pipe: %s", strerror(errno));
 		finish(res, LAUNCH_ERROR, reason);
 		return;
 	}
-	ended = wait_child(pid, limit_ns, intr);
+	pid = start_child(opts, in, out, intr, err_fds[1]);
+	if (err_fds[1] >= 0)
+		close(err_fds[1]);
+	if (pid < 0) {
+		snprintf(reason, sizeof(reason), "fork: %s", strerror(errno));
+		finish(res, LAUNCH_ERROR, reason);
+		if (err_fds[0] >= 0)
+			close(err_fds[0]);
+		return;
+	}
+	ended = wait_child(pid, limit_ns, intr, opts->status, &err_fds[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	take_stderr(opts->status, &err_fds[0]);
+	if (err_fds[0] >= 0)
+		close(err_fds[0]);
 	if (intr->signal) {
 		finish(res, LAUNCH_INTERRUPTED, "interrupted");
 	} else if (!ended) {
@@ -172,6 +248,8 @@ static void emulated_output(void *ctx, bool is_stderr, const void *data,
 
 	if (e->opts->exec)
 		write_all(is_stderr ? STDERR_FILENO : STDOUT_FILENO, data, len);
+	else if (e->opts->status)
+		status_feed(e->opts->status, data, len);
 	else if (!e->opts->quiet && write(STDERR_FILENO, data, len) < 0)
 		return;
 }
@@ -180,8 +258,11 @@ static bool emulated_abort(void *ctx)
 {
 	struct emulated *e = ctx;
 
-	if (interrupt_poll(e->intr))
+	if (interrupt_poll(e->intr)) {
+		status_interrupted(e->opts->status);
 		emu_job_signal(e->host, e->intr->signal);
+	}
+	status_tick(e->opts->status);
 	return grace_is_over(e->intr);
 }
 
@@ -209,6 +290,7 @@ static bool opening_abort(void *ctx)
 {
 	struct emulated *e = ctx;
 
+	status_tick(e->opts->status);
 	return interrupt_poll(e->intr);
 }
 
@@ -240,12 +322,11 @@ void emulated_run(const struct launch_opts *opts, const char *in,
 {
 	static const char *const names[] = { "plan.json", "kernel", "initrd",
 					     "btf", "stdin" };
-	static const char *const argv[] = { "./ktstr", "__vm", "in", "out",
-					    NULL };
 	struct emu_file files[6] = {
 		{ .host_path = "/proc/self/exe", .path = "ktstr", .exec = true },
 	};
 	char paths[5][4096], inside[5][32], why[256] = "";
+	const char *argv[6];
 	struct emulated e = { .opts = opts, .intr = intr };
 	struct emu_job job = {
 		.argv = argv, .files = files, .nr_files = 1, .out = "out",
@@ -266,6 +347,7 @@ void emulated_run(const struct launch_opts *opts, const char *in,
 			.host_path = paths[i], .path = inside[i],
 		};
 	}
+	argv_fill(argv, opts, "./ktstr", "in", "out");
 	err = emu_host_open(&host_opts, &e.host, why, sizeof(why));
 	if (err) {
 		finish_no_host(res, err, why);

@@ -90,6 +90,7 @@ void run_launch(struct run *r)
 		.kernel = r->opts->kernel,
 		.out_dir = r->dir,
 		.quiet = r->opts->quiet,
+		.status = r->opts->status,
 	};
 
 	r->ops->prepare(&lo, r->plan, &r->launched);

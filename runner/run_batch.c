@@ -20,6 +20,7 @@
 #include "runner/record.h"
 #include "runner/result.h"
 #include "runner/run_opts.h"
+#include "runner/status.h"
 
 #define DEFAULT_SCENARIO "scenario.toml"
 
@@ -301,6 +302,9 @@ static void run_batch(const struct run_ops *ops, const struct batch *b,
 			}
 			if (t->nr && report && !opts->quiet)
 				fputc('\n', report);
+			status_scenario(opts->status, s->name,
+					json_array_size(t->records) + 1,
+					runs_of_all(opts, b));
 			if (is_controlled(opts, s))
 				run_with_control(ops, opts, s, several, report,
 						 &end);
@@ -417,6 +421,19 @@ static int run_all(const struct run_ops *ops, const struct batch *b,
 	return code;
 }
 
+/* The same, with a live line on stderr where that is a terminal. */
+static int run_live(const struct run_ops *ops, const struct batch *b,
+		    struct run_opts *opts, FILE *out)
+{
+	int code;
+
+	opts->status = opts->quiet ? NULL : status_open(STDERR_FILENO);
+	code = run_all(ops, b, opts, out);
+	status_close(opts->status);
+	opts->status = NULL;
+	return code;
+}
+
 int cmd_run_with(const struct run_ops *ops, int argc, char **argv, FILE *out)
 {
 	enum run_opts_status status;
@@ -443,7 +460,7 @@ int cmd_run_with(const struct run_ops *ops, int argc, char **argv, FILE *out)
 	else if (opts.dry_run)
 		code = dry_run(&b, &opts, out);
 	else
-		code = run_all(ops, &b, &opts, out);
+		code = run_live(ops, &b, &opts, out);
 	batch_fini(&b);
 	return code;
 }

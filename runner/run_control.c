@@ -14,6 +14,7 @@
 #include "runner/run_priv.h"
 #include "runner/rundir.h"
 #include "runner/scenario.h"
+#include "runner/status.h"
 
 enum { ARM_TEST, ARM_CONTROL, NR_ARMS };
 
@@ -95,6 +96,18 @@ static bool ran(const struct run *r)
 	return r->launched.status == LAUNCH_OK && r->facts;
 }
 
+static void say_boot(const struct duel *d, unsigned int arm, unsigned int i)
+{
+	const struct run_opts *opts = boot_of(d, arm, i)->opts;
+	char boot[48];
+
+	if (!opts->quiet)
+		log_info("boot %u of %u: the %s", i + 1, d->nr,
+			 arm_names[arm]);
+	snprintf(boot, sizeof(boot), "%s %u/%u", arm_names[arm], i + 1, d->nr);
+	status_boot(opts->status, boot);
+}
+
 /* In turns, until one can't be run. Return: that one, or NULL. */
 static struct run *run_boots(struct duel *d)
 {
@@ -112,9 +125,7 @@ static struct run *run_boots(struct duel *d)
 					 "a boot's directory could not be made");
 				return r;
 			}
-			if (!r->opts->quiet)
-				log_info("boot %u of %u: the %s", i + 1, d->nr,
-					 arm_names[arm]);
+			say_boot(d, arm, i);
 			run_launch(r);
 			if (!ran(r))
 				return r;

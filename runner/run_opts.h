@@ -28,6 +28,7 @@ struct run_opts {
 	bool quiet, verbose;
 	bool ktap, git_bisect;
 	enum launch_accel accel;
+	struct status *status;	/* the command's; NULL: no live line */
 	int first_path;		/* index in argv of the first scenario */
 };
 

@@ -7,6 +7,7 @@
 #include "lib/path.h"
 #include "runner/cmd.h"
 #include "runner/io_wake.h"
+#include "runner/progress.h"
 #include "runner/sampler.h"
 
 #include <bpf/libbpf.h>
@@ -349,6 +350,8 @@ static void on_started(void *ctx)
 
 	if (!err)
 		err = vm_loop_add_fd(s->vm, s->timer_fd, EPOLLIN, on_timer, s);
+	if (!err)
+		err = session_progress_start(s);
 	if (err)
 		log_err("session: main loop: %s", strerror(-err));
 }
@@ -572,6 +575,7 @@ static void session_close(struct session *s)
 		json_decref(p->end_msg);
 	}
 	session_exec_close(s);
+	session_progress_close(s);
 	frame_reader_fini(&s->reader);
 	console_log_close(&s->console);
 	if (s->agent_log)
@@ -601,11 +605,15 @@ static int libbpf_quiet(enum libbpf_print_level level, const char *fmt,
 
 int cmd_vm(int argc, char **argv)
 {
+	bool progress = argc > 1 && !strcmp(argv[1], PROGRESS_OPTION);
 	struct session *s;
 	int err;
 
+	argc -= progress;
+	argv += progress;
 	if (argc != 3) {
-		log_err("usage: ktstr __vm IN OUT (ktstr run starts it)");
+		log_err("usage: ktstr __vm [" PROGRESS_OPTION
+			"] IN OUT (ktstr run starts it)");
 		return KTSTR_EXIT_USAGE;
 	}
 	s = calloc(1, sizeof(*s));
@@ -620,6 +628,8 @@ int cmd_vm(int argc, char **argv)
 	libbpf_set_print(libbpf_quiet);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	err = open_fds(s);
+	if (!err && progress)
+		err = session_progress_open(s);
 	if (!err)
 		err = open_inputs(s);
 	if (!err)

@@ -93,6 +93,7 @@ struct session {
 	struct clock_point clocks[SESSION_MAX_PHASES + 1]; /* [i]: before i */
 	struct io_wake *io_wake;	/* NULL: no workload on a disk */
 	struct session_exec *exec;	/* owned; NULL: not ktstr exec */
+	struct session_progress *progress;	/* owned; NULL: not asked for */
 	json_t *maps;			/* last good look */
 	uint8_t *shm;			/* private copy; NULL if unread */
 	size_t shm_bytes;
@@ -152,6 +153,14 @@ bool session_exec_frame(struct session *s, const struct frame *f);
 /** session_exec_finish() - after the VM: what is left, exec.json. 0 or -errno. */
 int session_exec_finish(struct session *s);
 void session_exec_close(struct session *s);
+
+/* session_progress.c: where we are, on stderr, for a live status line */
+
+/** session_progress_open() - it is asked for. 0 or -errno. */
+int session_progress_open(struct session *s);
+/** session_progress_start() - once the main loop is there. 0 or -errno. */
+int session_progress_start(struct session *s);
+void session_progress_close(struct session *s);
 
 /* session_facts.c */
 
