@@ -3,6 +3,7 @@ monitor-objs := \
 	btf_json.o \
 	btf_type.o \
 	btf_value.o \
+	hash_numbers.o \
 	htab.o \
 	idr.o \
 	kbtf.o \
@@ -19,8 +20,8 @@ monitor-objs := \
 $(eval $(call archive,monitor,$(monitor-objs)))
 
 # The hand-made guest is a test's, not the archive's.
-monitor-tests := btf_json_test hostile_test kmem_test live_test map_test \
-	monitor_test page_walk_test
+monitor-tests := btf_json_test hash_numbers_test hostile_test kmem_test \
+	live_test map_test monitor_test page_walk_test
 monitor-test-libs := $(O)/monitor/test_image.o $(O)/monitor/monitor.a $(LIBBPF_LIBS) -ljansson
 $(eval $(call unit_tests,monitor,$(monitor-tests),monitor,$(monitor-test-libs)))
 $(addprefix $(O)/monitor/,$(monitor-tests)): $(O)/monitor/test_image.o

@@ -139,6 +139,19 @@ static unsigned int check_entries(json_t *maps)
 	return seen;
 }
 
+/* The same of "h[KEY]" among the numbers. */
+static int check_number(void *ctx, const char *name, double value,
+			bool unstable)
+{
+	unsigned long k = strtoul(name + 2, NULL, 10);
+
+	(void)ctx;
+	ck_assert(!unstable);
+	if (k % 2 == 0)
+		ck_assert_double_eq(k * 1000.0, value);
+	return 0;
+}
+
 START_TEST(an_element_that_was_reused_is_left_out)
 {
 	struct ti_map m = { .id = 1, .type = BPF_MAP_TYPE_HASH, .key_size = 4,
@@ -161,6 +174,7 @@ START_TEST(an_element_that_was_reused_is_left_out)
 		maps = mon_read_maps(mon, 10);
 		check_entries(maps);
 		json_decref(maps);
+		ck_assert_int_eq(0, mon_map_numbers(mon, check_number, NULL));
 	}
 	__atomic_store_n(&l.done, true, __ATOMIC_RELEASE);
 	pthread_join(t, NULL);

@@ -2,6 +2,7 @@
 #include "monitor/map.h"
 
 #include "monitor/btf_type.h"
+#include "monitor/hash_numbers.h"
 #include "monitor/htab.h"
 #include "monitor/idr.h"
 #include "monitor/monitor_priv.h"
@@ -270,8 +271,10 @@ static int find_numbers(const struct monitor *mon, struct mon_map *m)
 	uint32_t i;
 	int err = 0;
 
+	if (map_is_hash(m))
+		return hash_numbers_open(m, &m->hash);
 	if (!map_is_array(m))
-		return 0; /* the keys of a hash come and go */
+		return 0;
 	number_prefix(mon, m, prefix, sizeof(prefix));
 	if (m->max_entries == 1)
 		return numbers_add(&m->numbers, m->btf, m->btf_value,
@@ -336,6 +339,7 @@ void map_free(struct mon_map *m)
 	if (!m)
 		return;
 	numbers_fini(&m->numbers);
+	hash_numbers_free(m->hash);
 	free(m);
 }
 

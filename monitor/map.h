@@ -12,6 +12,7 @@
 #include "monitor/numbers.h"
 
 struct btf;
+struct hash_numbers;
 struct monitor;
 
 #define MAP_NAME_LEN 16		/* the kernel's BPF_OBJ_NAME_LEN */
@@ -44,7 +45,8 @@ struct mon_map {
 
 	const struct btf *btf;		/* borrowed; NULL: untyped */
 	uint32_t btf_key, btf_value;
-	struct numbers numbers;
+	struct numbers numbers;		/* of an array */
+	struct hash_numbers *hash;	/* owned; NULL: has none */
 };
 
 /**

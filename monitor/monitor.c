@@ -2,6 +2,7 @@
 #include "monitor/monitor.h"
 
 #include "monitor/btf_json.h"
+#include "monitor/hash_numbers.h"
 #include "monitor/locate.h"
 #include "monitor/map.h"
 #include "monitor/map_json.h"
@@ -259,36 +260,52 @@ static bool read_numbers(struct monitor *mon, struct mon_map *m)
 {
 	unsigned int i;
 
-	if (!m->numbers.nr || map_check(mon, m))
+	if ((!m->numbers.nr && !m->hash) || map_check(mon, m))
 		return false;
+	if (m->hash)
+		hash_numbers_read(mon, m, m->label);
 	for (i = 0; i < m->numbers.nr; i++)
 		read_number(mon, m, &m->numbers.v[i]);
 	return !map_check(mon, m);
 }
 
-int mon_map_numbers(struct monitor *mon,
-		    int (*fn)(void *ctx, const char *name, double value,
-			      bool unstable), void *ctx)
+static int tell_hash(const struct hash_numbers *hn, mon_number_fn fn, void *ctx)
 {
-	unsigned int i, j;
+	unsigned int i;
+	int ret = 0;
 
-	for (i = 0; i < mon->nr_maps; i++) {
+	for (i = 0; hn && i < hn->nr && !ret; i++)
+		ret = fn(ctx, hn->v[i].name, hn->v[i].val, hn->v[i].unstable);
+	return ret;
+}
+
+static int tell_array(const struct numbers *ns, mon_number_fn fn, void *ctx)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < ns->nr && !ret; i++)
+		if (ns->v[i].read_ok)
+			ret = fn(ctx, ns->v[i].name, ns->v[i].val,
+				 ns->v[i].unstable);
+	return ret;
+}
+
+int mon_map_numbers(struct monitor *mon, mon_number_fn fn, void *ctx)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < mon->nr_maps && !ret; i++) {
 		struct mon_map *m = mon->maps[i];
 
 		if (!read_numbers(mon, m))
 			continue;
-		for (j = 0; j < m->numbers.nr; j++) {
-			const struct number *n = &m->numbers.v[j];
-			int ret;
-
-			if (!n->read_ok)
-				continue;
-			ret = fn(ctx, n->name, n->val, n->unstable);
-			if (ret)
-				return ret;
-		}
+		ret = tell_array(&m->numbers, fn, ctx);
+		if (!ret)
+			ret = tell_hash(m->hash, fn, ctx);
 	}
-	return 0;
+	return ret;
 }
 
 int mon_read_progs(struct monitor *mon, struct mon_prog *progs,

@@ -157,7 +157,7 @@ int mon_watch_map(struct monitor *mon, uint32_t id);
 json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries);
 
 /**
- * mon_map_numbers() - every numeric field of the watched arrays, flat
+ * mon_map_numbers() - every numeric field of the watched maps, flat
  *
  * Calls @fn with "MAP.FIELD" (nested fields joined by dots, array elements as
  * [i]) for one-entry maps, "MAP[key].FIELD" for the others; per-CPU values are
@@ -165,16 +165,21 @@ json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries);
  * but for global data it is the section: ".bss.FIELD", ".data.FIELD",
  * ".rodata.FIELD"; a second map with that section is ".bss#ID.FIELD".
  * Signed and unsigned integers, booleans, enums (value); no floats, pointers,
- * char arrays. Names are printable ASCII and live as long as the monitor. Of a
- * map with more than 4096 numbers the first are given. A field that can't be
- * read is left out, as are the fields of a map that is gone. Hashes have none.
+ * char arrays. Names are printable ASCII and live until @fn returns. Of an
+ * array with more than 4096 numbers the first are given. A field that can't be
+ * read is left out, as are the fields of a map that is gone.
+ *
+ * Of a hash the elements that are there are given, as "MAP[key].FIELD": the key
+ * in decimal, as text, or its numbers joined by commas. At most 256 elements
+ * and 1024 numbers, and none of a table of more than 16384 buckets. While the
+ * guest changes the table an element may be missed, or told twice.
  * @unstable: only for a number that is no aligned word.
  *
  * Return: 0, or the first non-zero value of @fn.
  */
-int mon_map_numbers(struct monitor *mon,
-		    int (*fn)(void *ctx, const char *name, double value,
-			      bool unstable), void *ctx);
+typedef int (*mon_number_fn)(void *ctx, const char *name, double value,
+			     bool unstable);
+int mon_map_numbers(struct monitor *mon, mon_number_fn fn, void *ctx);
 
 /* A BPF program behind a callback of a watched struct_ops map. */
 struct mon_prog {

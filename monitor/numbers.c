@@ -6,6 +6,7 @@
 #include <bpf/btf.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,6 +274,24 @@ void numbers_fini(struct numbers *ns)
 	memset(ns, 0, sizeof(*ns));
 }
 
+static bool is_signed(const struct number *n)
+{
+	return n->kind == BTF_NUM_SIGNED || n->kind == BTF_NUM_ENUM_SIGNED;
+}
+
+void number_text(const struct number *n, const void *bytes,
+		 char buf[NUMBER_TEXT_MAX])
+{
+	uint64_t v = 0;
+
+	btf_bits(bytes, n->load_bytes, n->shift, n->bits, &v);
+	if (is_signed(n))
+		snprintf(buf, NUMBER_TEXT_MAX, "%" PRId64,
+			 btf_sign_extend(v, n->bits));
+	else
+		snprintf(buf, NUMBER_TEXT_MAX, "%" PRIu64, v);
+}
+
 int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 		double *val, bool *unstable)
 {
@@ -290,17 +309,9 @@ int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 	if (!stable)
 		*unstable = true;
 
-	switch (n->kind) {
-	case BTF_NUM_SIGNED:
-	case BTF_NUM_ENUM_SIGNED:
+	if (is_signed(n))
 		*val = btf_sign_extend(v, n->bits);
-		break;
-	case BTF_NUM_BOOL:
-		*val = v != 0;
-		break;
-	default:
-		*val = v;
-		break;
-	}
+	else
+		*val = n->kind == BTF_NUM_BOOL ? v != 0 : v;
 	return 0;
 }

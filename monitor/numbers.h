@@ -17,6 +17,7 @@ struct btf;
 
 #define NUMBERS_MAX 4096	/* of one map */
 #define NUMBERS_MAX_NAME 256
+#define NUMBER_TEXT_MAX 24
 
 struct number {
 	char *name;		/* owned */
@@ -53,6 +54,12 @@ struct numbers {
 int numbers_add(struct numbers *ns, const struct btf *btf, uint32_t type_id,
 		uint32_t value_size, uint32_t entry, const char *prefix);
 void numbers_fini(struct numbers *ns);
+
+/**
+ * number_text() - the number in the n->load_bytes bytes at @bytes, in decimal
+ */
+void number_text(const struct number *n, const void *bytes,
+		 char buf[NUMBER_TEXT_MAX]);
 
 /**
  * number_read() - one field of the value at @kva

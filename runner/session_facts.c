@@ -267,10 +267,29 @@ static double phase_seconds(const struct phase_record *p)
 		(double)NSEC_PER_SEC : 0;
 }
 
+static double real_member(const json_t *obj, const char *key)
+{
+	return json_real_value(json_object_get(obj, key));
+}
+
+/* Growth that one of the phases does not know is none of the whole. */
+static void total_delta(json_t *entry, json_t *known, unsigned int phases,
+			double seconds)
+{
+	double sum = real_member(known, "sum");
+	bool whole = known && plan_ns(known, "phases") == phases;
+
+	json_object_set_new(entry, "delta", whole ? json_real(sum) :
+			    json_null());
+	json_object_set_new(entry, "rate", whole && seconds > 0 ?
+			    json_real(sum / seconds) : json_null());
+}
+
 /* Over all measured phases: first look to last, growth added up. */
 static json_t *total_numbers(const struct session *s)
 {
-	json_t *out = json_object(), *entry, *part;
+	json_t *out = json_object(), *deltas = json_object(), *entry, *part;
+	unsigned int phases = 0;
 	double seconds = 0;
 	const char *name;
 	uint32_t i;
@@ -283,24 +302,25 @@ static json_t *total_numbers(const struct session *s)
 		seconds += phase_seconds(p);
 		part = numbers_json(p->numbers_start, p->numbers_end, 0);
 		json_object_foreach(part, name, entry) {
-			json_t *old = json_object_get(out, name);
 			json_t *grown = json_object_get(entry, "delta");
-			json_t *sum = json_object_get(old, "delta");
+			json_t *known = json_object_get(deltas, name);
 
-			if (json_is_real(grown) && json_is_real(sum))
-				json_real_set(grown, json_real_value(grown) +
-					      json_real_value(sum));
+			if (json_is_real(grown))
+				json_object_set_new(deltas, name, json_pack(
+					"{s:f, s:I}", "sum",
+					real_member(known, "sum") +
+					json_real_value(grown), "phases",
+					(json_int_t)plan_ns(known, "phases") +
+					1));
 			json_object_set(out, name, entry);
 		}
 		json_decref(part);
+		phases++;
 	}
-	json_object_foreach(out, name, entry) {
-		json_t *delta = json_object_get(entry, "delta");
-
-		if (json_is_real(delta) && seconds > 0)
-			json_object_set_new(entry, "rate", json_real(
-				json_real_value(delta) / seconds));
-	}
+	json_object_foreach(out, name, entry)
+		total_delta(entry, json_object_get(deltas, name), phases,
+			    seconds);
+	json_decref(deltas);
 	return out;
 }
 
