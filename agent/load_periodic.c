@@ -28,8 +28,10 @@ static int periodic_run(struct load *l)
 {
 	uint64_t release_ns = clock_now_ns() + l->param[PERIOD_NS], missed;
 	struct ktstr_cell *cell;
+	uint32_t gen;
 
 	for (;;) {
+		gen = stamp_freeze_gen(&l->stamp);
 		load_sleep_until(l, release_ns);
 		cell = load_spin_cpu_time(l, l->param[BUDGET_NS]);
 		if (load_stopping(l))
@@ -37,7 +39,8 @@ static int periodic_run(struct load *l)
 		release_ns = load_periodic_next(release_ns, l->stamp.last_ns,
 						l->param[PERIOD_NS], &missed);
 		stamp_iteration(cell);
-		if (cell && missed)
+		/* a deadline while the VM was frozen was nobody's to meet */
+		if (cell && missed && gen == stamp_freeze_gen(&l->stamp))
 			stamp_count(&cell->deadline_misses, missed);
 	}
 }

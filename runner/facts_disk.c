@@ -51,20 +51,24 @@ static void hist_add_delta(struct ktstr_hist *sum,
 }
 
 void disk_sum_add(struct disk_sum *sum, const struct disk_mark *start,
-		  const struct disk_mark *end, const struct vm_throttle *asked)
+		  const struct disk_mark *end, const struct vm_throttle *asked,
+		  const struct frozen_log *frozen)
 {
-	double seconds = (end->stats.at_ns - start->stats.at_ns) /
-		(double)NSEC_PER_SEC;
+	uint64_t frozen_ns = frozen_within(frozen, start->stats.at_ns,
+					   end->stats.at_ns);
+	uint64_t live_ns = end->stats.at_ns - start->stats.at_ns - frozen_ns;
+	double seconds = live_ns / (double)NSEC_PER_SEC;
 	size_t i;
 
 	for (i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		*counter(&sum->delta, counters[i]) +=
 			counter_value(&end->stats, counters[i]) -
 			counter_value(&start->stats, counters[i]);
+	sum->delta.at_ns -= frozen_ns;
 	sum->asked_ops += asked->iops * seconds;
 	sum->asked_bytes += asked->bps * seconds;
 	if (asked->iops || asked->bps)
-		sum->limited_ns += end->stats.at_ns - start->stats.at_ns;
+		sum->limited_ns += live_ns;
 	sum->asked = *asked;
 	hist_add_delta(&sum->queue, &start->queue, &end->queue);
 	hist_add_delta(&sum->service, &start->service, &end->service);

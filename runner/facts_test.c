@@ -43,10 +43,40 @@ START_TEST(gap_counts_what_no_stamp_has_ended)
 
 	cell->gap_max_ns = c->cell_ms * MS;
 	ck_assert_int_eq(0, workload_sum_init(&sum, 1));
-	workload_sum_add(&sum, 0, cell, &w, 100 * MS, 1100 * MS);
+	workload_sum_add(&sum, 0, cell, &w, 100 * MS, 1100 * MS, NULL);
 	ck_assert_msg(c->want_ms * MS == sum.all.gap_max_ns, "%s: %llu",
 		      c->what, (unsigned long long)sum.all.gap_max_ns);
 	workload_sum_fini(&sum);
+	free(cell);
+}
+END_TEST
+
+START_TEST(frozen_time_is_no_gap_and_no_part_of_a_rate)
+{
+	struct ktstr_cell *cell = calloc(1, sizeof(*cell));
+	struct ktstr_worker w = { .last_progress_ns = 700 * MS };
+	struct frozen_log log = { 0 };
+	/* the guest's clock is 100 ms ahead */
+	struct frozen_view frozen = { &log, 100 * MS };
+	struct workload_sum sum;
+	json_t *json;
+
+	cell->iterations = 80;
+	frozen_log_add(&log, 200 * MS, 300 * MS); /* before the last progress */
+	frozen_log_add(&log, 800 * MS, 900 * MS); /* in the open gap */
+	frozen_log_add(&log, 2000 * MS, 3000 * MS); /* after the phase */
+	ck_assert_int_eq(0, workload_sum_init(&sum, 1));
+	workload_sum_add(&sum, 0, cell, &w, 100 * MS, 1100 * MS, &frozen);
+	ck_assert_uint_eq(300 * MS, sum.all.gap_max_ns);
+	ck_assert_uint_eq(800 * MS, sum.duration_ns);
+	json = workload_sum_json(&sum, 1);
+	ck_assert_double_eq_tol(100, json_real_value(json_object_get(
+		json, "iterations_per_s")), 1e-9);
+	ck_assert(json_is_null(json_object_get(json_object_get(
+		json, "run_delay_ns"), "mean")));
+	json_decref(json);
+	workload_sum_fini(&sum);
+	frozen_log_fini(&log);
 	free(cell);
 }
 END_TEST
@@ -71,7 +101,7 @@ START_TEST(two_workers_and_two_phases_add_up)
 			hist_add(&cell->wake, 5000);
 			workload_sum_add(&sum, worker, cell, &w,
 					 phase * 1000 * MS,
-					 (phase + 1) * 1000 * MS);
+					 (phase + 1) * 1000 * MS, NULL);
 		}
 	}
 	json = workload_sum_json(&sum, 4);
@@ -125,7 +155,7 @@ START_TEST(delivered_is_judged_by_the_limit_that_binds)
 	struct disk_sum *sum = calloc(1, sizeof(*sum));
 	json_t *json;
 
-	disk_sum_add(sum, a, b, &t);
+	disk_sum_add(sum, a, b, &t, NULL);
 	json = disk_sum_json(sum);
 	ck_assert_double_eq_tol(99, real_at(json, "delivered", "iops"), 1e-9);
 	ck_assert_double_eq_tol(0.99, real_at(json, "delivered", "ratio"),
@@ -136,11 +166,35 @@ START_TEST(delivered_is_judged_by_the_limit_that_binds)
 	free(a);
 	a = b;
 	b = mark_at(5000, 348);
-	disk_sum_add(sum, a, b, &t);
+	disk_sum_add(sum, a, b, &t, NULL);
 	json = disk_sum_json(sum);
 	ck_assert_double_eq_tol(298 / 300.0,
 				real_at(json, "delivered", "ratio"), 1e-9);
 	json_decref(json);
+	free(a);
+	free(b);
+	free(sum);
+}
+END_TEST
+
+START_TEST(frozen_time_is_not_asked_of_a_disk)
+{
+	struct vm_throttle t = { .iops = 100 };
+	struct disk_mark *a = mark_at(1000, 0), *b = mark_at(3000, 100);
+	struct disk_sum *sum = calloc(1, sizeof(*sum));
+	struct frozen_log log = { 0 };
+	json_t *json;
+
+	frozen_log_add(&log, 500 * MS, 1500 * MS);
+	frozen_log_add(&log, 2000 * MS, 2500 * MS);
+	disk_sum_add(sum, a, b, &t, &log);
+	json = disk_sum_json(sum);
+	ck_assert_double_eq_tol(100, real_at(json, "delivered", "iops"), 1e-9);
+	ck_assert_double_eq_tol(1, real_at(json, "delivered", "ratio"), 1e-9);
+	ck_assert_int_eq(1000 * MS, json_integer_value(
+		json_object_get(json, "duration_ns")));
+	json_decref(json);
+	frozen_log_fini(&log);
 	free(a);
 	free(b);
 	free(sum);
@@ -154,8 +208,8 @@ START_TEST(no_limit_gives_no_ratio)
 	struct disk_sum *sum = calloc(1, sizeof(*sum));
 	json_t *json;
 
-	disk_sum_add(sum, a, b, &some);
-	disk_sum_add(sum, a, b, &none);
+	disk_sum_add(sum, a, b, &some, NULL);
+	disk_sum_add(sum, a, b, &none, NULL);
 	json = disk_sum_json(sum);
 	ck_assert(json_is_null(json_object_get(
 		json_object_get(json, "delivered"), "ratio")));
@@ -175,7 +229,7 @@ START_TEST(histograms_of_a_part_are_the_difference)
 	hist_add(&a->queue, 900 * MS);
 	hist_add(&b->queue, 900 * MS);
 	hist_add(&b->queue, 2 * MS);
-	disk_sum_add(sum, a, b, &t);
+	disk_sum_add(sum, a, b, &t, NULL);
 	ck_assert_uint_eq(1, hist_total(&sum->queue));
 	/* the old maximum is not this part's */
 	ck_assert_uint_ge(sum->queue.max_ns, 2 * MS);
@@ -243,6 +297,8 @@ int main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, gap_counts_what_no_stamp_has_ended, 0,
 			    sizeof(gap_cases) / sizeof(gap_cases[0]));
+	tcase_add_test(tc, frozen_time_is_no_gap_and_no_part_of_a_rate);
+	tcase_add_test(tc, frozen_time_is_not_asked_of_a_disk);
 	tcase_add_test(tc, two_workers_and_two_phases_add_up);
 	tcase_add_test(tc, what_is_undefined_is_null);
 	tcase_add_test(tc, delivered_is_judged_by_the_limit_that_binds);

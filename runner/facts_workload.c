@@ -30,7 +30,8 @@ void workload_sum_fini(struct workload_sum *sum)
 
 /* The time without progress that no stamp has ended yet. */
 static uint64_t open_gap_ns(const struct ktstr_worker *state,
-			    uint64_t start_ns, uint64_t end_ns)
+			    uint64_t start_ns, uint64_t end_ns,
+			    const struct frozen_view *frozen)
 {
 	uint64_t last_ns = state->last_progress_ns;
 
@@ -39,7 +40,9 @@ static uint64_t open_gap_ns(const struct ktstr_worker *state,
 	if (last_ns < start_ns)
 		last_ns = start_ns;
 	/* later than the end: the worker sleeps on purpose until then */
-	return last_ns < end_ns ? end_ns - last_ns : 0;
+	if (last_ns >= end_ns)
+		return 0;
+	return end_ns - last_ns - frozen_view_within(frozen, last_ns, end_ns);
 }
 
 static void add_cell(struct worker_sum *sum, const struct ktstr_cell *cell,
@@ -66,10 +69,12 @@ static void add_cell(struct worker_sum *sum, const struct ktstr_cell *cell,
 void workload_sum_add(struct workload_sum *sum, unsigned int index,
 		      const struct ktstr_cell *cell,
 		      const struct ktstr_worker *state, uint64_t start_ns,
-		      uint64_t end_ns)
+		      uint64_t end_ns, const struct frozen_view *frozen)
 {
-	uint64_t phase_ns = end_ns > start_ns ? end_ns - start_ns : 0;
-	uint64_t gap_ns = open_gap_ns(state, start_ns, end_ns);
+	uint64_t frozen_ns = frozen_view_within(frozen, start_ns, end_ns);
+	uint64_t phase_ns = end_ns > start_ns ?
+		end_ns - start_ns - frozen_ns : 0;
+	uint64_t gap_ns = open_gap_ns(state, start_ns, end_ns, frozen);
 
 	if (cell->gap_max_ns > gap_ns)
 		gap_ns = cell->gap_max_ns;
@@ -81,8 +86,10 @@ void workload_sum_add(struct workload_sum *sum, unsigned int index,
 	sum->states[index] = *state;
 	hist_merge(&sum->wake, &cell->wake);
 	hist_merge(&sum->io, &cell->io);
-	if (!index)
-		sum->duration_ns += phase_ns;
+	if (index)
+		return;
+	sum->duration_ns += phase_ns;
+	sum->frozen_ns += frozen_ns;
 }
 
 static json_t *quantile(const struct ktstr_hist *h, uint32_t q_ppm)
@@ -172,6 +179,17 @@ static json_t *workers_json(const struct workload_sum *sum)
 	return array;
 }
 
+/*
+ * The kernel counts it by its own clock, which goes on in a frozen VM: who
+ * waited then, and so how much of it is too much, is not known.
+ */
+static json_t *run_delay(const struct workload_sum *sum)
+{
+	if (sum->frozen_ns)
+		return json_null();
+	return ratio(sum->all.run_delay_ns, sum->all.run_count);
+}
+
 json_t *workload_sum_json(const struct workload_sum *sum, unsigned int nr_cpus)
 {
 	const struct worker_sum *all = &sum->all;
@@ -188,8 +206,7 @@ json_t *workload_sum_json(const struct workload_sum *sum, unsigned int nr_cpus)
 		"wake_latency_ns", hist_json(&sum->wake),
 		"io_latency_ns", hist_json(&sum->io),
 		"gap_ns", "max", (json_int_t)all->gap_max_ns,
-		"run_delay_ns", "mean", ratio(all->run_delay_ns,
-					      all->run_count), "max");
+		"run_delay_ns", "mean", run_delay(sum), "max");
 
 	if (!obj)
 		return NULL;

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "include/ktstr/shm.h"
+#include "runner/look.h"
 
 /* One worker over one phase, or several added up. */
 struct worker_sum {
@@ -23,7 +24,9 @@ struct workload_sum {
 	struct worker_sum *workers;	/* owned, nr_workers of them */
 	struct ktstr_worker *states;	/* owned; as of the last phase added */
 	unsigned int nr_workers;
-	uint64_t duration_ns;		/* guest clock, of the phases added */
+	uint64_t duration_ns;		/* guest clock, of the phases added,
+					 * without frozen time */
+	uint64_t frozen_ns;
 	struct ktstr_hist wake, io;
 };
 
@@ -37,11 +40,12 @@ void workload_sum_fini(struct workload_sum *sum);
  * @cell: private copy
  * @state: the worker as of that phase's end
  * @start_ns, @end_ns: the phase, guest clock
+ * @frozen: what of it does not count; NULL: nothing was frozen
  */
 void workload_sum_add(struct workload_sum *sum, unsigned int index,
 		      const struct ktstr_cell *cell,
 		      const struct ktstr_worker *state, uint64_t start_ns,
-		      uint64_t end_ns);
+		      uint64_t end_ns, const struct frozen_view *frozen);
 
 /**
  * workload_sum_json() - as workloads.NAME of facts.json

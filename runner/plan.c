@@ -171,20 +171,26 @@ static json_t *workloads_json(const struct scenario *s, uint64_t seed)
 	return workloads;
 }
 
+static json_t *step_json(const struct scn_step *step)
+{
+	const struct scn_set_throttle *t = &step->set_throttle;
+	const struct scn_freeze *f = &step->freeze;
+
+	if (f->base.node)
+		return json_pack("{s:{s:s?,s:o}}", "freeze", "name", f->name,
+				 "after_ns", json_u64(f->after_ns));
+	return json_pack("{s:{s:s,s:o,s:o,s:o}}", "set_throttle", "disk",
+			 t->disk, "iops", json_u64(t->iops), "bps",
+			 json_u64(t->bps), "burst_ns", json_u64(t->burst_ns));
+}
+
 static json_t *steps_json(const struct scn_phase *p)
 {
 	json_t *steps = json_array();
 	unsigned int i;
 
-	for (i = 0; i < p->nr_steps; i++) {
-		const struct scn_set_throttle *t = &p->steps[i].set_throttle;
-
-		json_array_append_new(steps, json_pack(
-			"{s:{s:s,s:o,s:o,s:o}}", "set_throttle", "disk",
-			t->disk, "iops", json_u64(t->iops), "bps",
-			json_u64(t->bps), "burst_ns",
-			json_u64(t->burst_ns)));
-	}
+	for (i = 0; i < p->nr_steps; i++)
+		json_array_append_new(steps, step_json(&p->steps[i]));
 	return steps;
 }
 
@@ -211,8 +217,10 @@ static json_t *telemetry_json(const struct scn_telemetry *t)
 
 	for (i = 0; i < t->maps.nr; i++)
 		json_array_append_new(maps, json_string(t->maps.item[i]));
-	return json_pack("{s:o,s:o}", "interval_ns",
-			 json_u64(t->interval_ns), "maps", maps);
+	return json_pack("{s:o,s:o,s:o}", "interval_ns",
+			 json_u64(t->interval_ns), "maps", maps,
+			 "freeze_every_ns", t->freeze_every_ns == FIELD_UNSET ?
+			 json_null() : json_u64(t->freeze_every_ns));
 }
 
 json_t *plan_new(const struct scenario *s, uint64_t seed)

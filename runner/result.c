@@ -94,6 +94,7 @@ json_t *result_new(const struct result_input *in)
 						  NULL };
 	const struct judgement *j = in->judgement;
 	json_t *reason = json_string(j->reason);
+	json_t *looks = json_object_get(in->facts, "looks");
 	json_t *result, *rest;
 
 	/* a guest's text may have been cut within a character */
@@ -108,6 +109,7 @@ json_t *result_new(const struct result_input *in)
 		json_object_get(in->plan, "seed"));
 	rest = members(in->facts, from_facts);
 	if (!result || !rest || json_object_update(result, rest) ||
+	    (looks && json_object_set(result, "looks", looks)) ||
 	    (in->control && json_object_set(result, "control",
 					    (json_t *)in->control)) ||
 	    json_object_set_new(result, "versions", versions_json(in))) {

@@ -23,6 +23,7 @@ enum {
 	OPT_DRY_RUN,
 	OPT_PRINT_CONFIG,
 	OPT_CONTROL,
+	OPT_FREEZE_EVERY,
 	OPT_LATER,
 };
 
@@ -44,6 +45,7 @@ static const struct option options[] = {
 	{ "ktap", no_argument, NULL, OPT_KTAP },
 	{ "junit", required_argument, NULL, OPT_JUNIT },
 	{ "control", no_argument, NULL, OPT_CONTROL },
+	{ "freeze-every", required_argument, NULL, OPT_FREEZE_EVERY },
 	{ "git-bisect", no_argument, NULL, OPT_GIT_BISECT },
 	{ 0 },
 };
@@ -69,6 +71,7 @@ void run_opts_help(FILE *to)
 	      "      --out DIR        run directory; default ktstr-results/TIME-NAME-ID\n"
 	      "      --control        run the kernel's default scheduler as well, in turns;\n"
 	      "                       ratios to it are judged over all -n boots\n"
+	      "      --freeze-every T park the VM each T of a phase and look at all of it\n"
 	      "      --dry-run        print the plan, start nothing\n"
 	      "      --print-config   print the scenario with every default, start nothing\n"
 	      "  -q, --quiet          no progress, one line for each run\n"
@@ -128,6 +131,18 @@ static bool add_set(struct run_opts *opts, const char *text)
 	}
 	opts->set[opts->nr_sets++] = text;
 	return true;
+}
+
+/* Short for a key of the scenario, which also says what T may be. */
+static bool freeze_every(struct run_opts *opts, const char *text)
+{
+	int n = snprintf(opts->freeze_every, sizeof(opts->freeze_every),
+			 "telemetry.freeze_every=%s", text);
+
+	if (n < (int)sizeof(opts->freeze_every))
+		return add_set(opts, opts->freeze_every);
+	fprintf(stderr, "ktstr run: --freeze-every %s: not a time\n", text);
+	return false;
 }
 
 static bool jobs(const char *text)
@@ -206,6 +221,8 @@ static bool take(struct run_opts *opts, int c, const char *arg)
 	case OPT_DRY_RUN:
 		opts->dry_run = true;
 		return true;
+	case OPT_FREEZE_EVERY:
+		return freeze_every(opts, arg);
 	case OPT_CONTROL:
 		opts->control = true;
 		return true;

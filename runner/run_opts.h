@@ -15,6 +15,7 @@
 struct run_opts {
 	const char *set[RUN_MAX_SETS + 1]; /* NULL-terminated */
 	unsigned int nr_sets;
+	char freeze_every[64];	/* its --set; "" */
 	const char *scheduler;
 	const char *kernel;
 	const char *json;	/* file, or "-" */

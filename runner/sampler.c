@@ -3,6 +3,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "runner/look.h"
 #include "vmm/vmm.h"
 
 #include <errno.h>
@@ -23,8 +24,10 @@ struct sampler {
 	struct sampler_config cfg;
 	uint64_t start_ns;	/* sample times count from here */
 	_Atomic uint32_t phase;	/* set by the session, read by the thread */
-	pthread_mutex_t lock;	/* mon: one look at a time */
+	pthread_mutex_t lock;	/* mon, paused: one look at a time */
 	struct monitor *mon;
+	bool paused;		/* the VM is frozen */
+	struct look_death death; /* the thread's */
 	void (*on_sample)(void *ctx, uint32_t phase); /* under lock, and ctx */
 	void *on_sample_ctx;
 	FILE *out;		/* the thread's, until joined */
@@ -210,21 +213,37 @@ static void account(struct sampler_phase *p, const struct mon_sched *sched,
 	p->local_dsq_read += dsq_read;
 }
 
+static void tell_death(struct sampler *s, const struct mon_sched *sched)
+{
+	uint64_t one = 1;
+
+	if (look_death_seen(&s->death, sched) &&
+	    write(s->cfg.death_fd, &one, sizeof(one)) < 0)
+		log_err("sampler: the scheduler's end: %s", strerror(errno));
+}
+
 static void sample(struct sampler *s, uint64_t due_ns)
 {
 	uint32_t phase = atomic_load_explicit(&s->phase, memory_order_relaxed);
 	struct sampler_phase *p = phase < KTSTR_SHM_MAX_PHASES ?
 		&s->phases[phase] : NULL;
-	uint64_t now_ns = clock_now_ns();
-	struct mon_sched sched;
 	json_t *numbers = NULL, *line;
+	struct mon_sched sched;
+	uint64_t now_ns;
 	int err;
 
 	pthread_mutex_lock(&s->lock);
+	if (s->paused) {
+		pthread_mutex_unlock(&s->lock);
+		return;
+	}
+	now_ns = clock_now_ns();
 	err = mon_read_sched(s->mon, &sched);
 	if (!err)
 		numbers = map_numbers_locked(s);
 	pthread_mutex_unlock(&s->lock);
+	if (!err)
+		tell_death(s, &sched);
 	if (err || !numbers) {
 		if (p)
 			p->failed++;
@@ -348,6 +367,58 @@ void sampler_set_phase(struct sampler *s, uint32_t phase)
 {
 	if (s)
 		atomic_store_explicit(&s->phase, phase, memory_order_relaxed);
+}
+
+void sampler_pause(struct sampler *s, bool pause)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->paused = pause;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static json_t *flags_json(const bool *v, unsigned int n)
+{
+	json_t *a = json_array();
+	unsigned int i;
+
+	for (i = 0; a && i < n; i++)
+		json_array_append_new(a, json_boolean(v[i]));
+	return a;
+}
+
+static json_t *clocks_json(const uint64_t *v, unsigned int n)
+{
+	json_t *a = json_array();
+	unsigned int i;
+
+	for (i = 0; a && i < n; i++)
+		json_array_append_new(a, json_integer(v[i]));
+	return a;
+}
+
+static json_t *known(int64_t value)
+{
+	return value < 0 ? json_null() : json_integer(value);
+}
+
+void sampler_sched_json(const struct mon_sched *sched, json_t *to)
+{
+	unsigned int n = sched->nr_cpus;
+
+	json_object_update_new(to, json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o, s:o}",
+		"nr_running", cpu_array(sched->nr_running, n),
+		"scx_nr_running", cpu_array(sched->scx_nr_running, n),
+		"local_dsq_depth", cpu_array(sched->local_dsq_depth, n),
+		"rq_clock", clocks_json(sched->rq_clock, n),
+		"idle", flags_json(sched->idle, n),
+		"state", sched->have_scx ? scx_state_name(sched->state) : NULL,
+		"ops", *sched->ops_name ? sched->ops_name : NULL,
+		"exit_kind", known(sched->exit_kind),
+		"bypass_depth", known(sched->bypass_depth),
+		"events", events_json(sched)));
 }
 
 int sampler_watch(struct sampler *s, uint32_t map_id)

@@ -25,6 +25,8 @@ struct sampler_config {
 	const void *btf;
 	size_t btf_len;
 	uint64_t interval_ns;
+	int death_fd;			/* borrowed eventfd: written when the
+					 * scheduler is first seen to die */
 	const char *out_path;		/* samples.jsonl */
 };
 
@@ -61,6 +63,17 @@ void sampler_set_phase(struct sampler *s, uint32_t phase);
 
 /** sampler_watch() - read this map with every sample; see mon_watch_map() */
 int sampler_watch(struct sampler *s, uint32_t map_id);
+
+/**
+ * sampler_pause() - take no samples while the VM is frozen; NULL is fine
+ *
+ * Not taken, not failed, not late: nothing was due. After it returns no sample
+ * is under way.
+ */
+void sampler_pause(struct sampler *s, bool pause);
+
+/** sampler_sched_json() - what a look shows of CPUs and sched_ext, into @to */
+void sampler_sched_json(const struct mon_sched *sched, json_t *to);
 
 /*
  * One look from the session's thread, between two samples. New references,

@@ -105,9 +105,17 @@ struct scn_set_throttle {
 	uint64_t iops, bps, burst_ns;
 };
 
+/* All stops for a consistent look. */
+struct scn_freeze {
+	struct table_base base;	/* node NULL: this step is another one */
+	const char *name;	/* NULL: none */
+	uint64_t after_ns;	/* the phase's start; 0: right before it */
+};
+
 struct scn_step {
 	struct table_base base;
 	struct scn_set_throttle set_throttle;
+	struct scn_freeze freeze;
 };
 
 struct scn_phase {
@@ -122,6 +130,7 @@ struct scn_phase {
 struct scn_telemetry {
 	struct table_base base;
 	uint64_t interval_ns;
+	uint64_t freeze_every_ns; /* FIELD_UNSET: never */
 	struct string_list maps;
 	struct string_list observers;
 };

@@ -418,9 +418,20 @@ static void check_workloads(struct scenario *s, struct diag *d)
 
 /* phases */
 
+static void check_freeze(struct diag *d, const struct scn_phase *p,
+			 const struct scn_freeze *f)
+{
+	if (!f->base.node || f->after_ns < p->duration_ns)
+		return;
+	diag_value(d, get(&f->base, "after"),
+		   "the freeze comes after %.3g s, but phase %s ends after %.3g s",
+		   f->after_ns / 1e9, p->name, p->duration_ns / 1e9);
+}
+
 /* What a step leaves out stays as the steps before left it. */
 static void resolve_step(const struct scenario *s, struct diag *d,
-			 struct scn_step *step, struct scn_throttle *now)
+			 struct scn_phase *phase, struct scn_step *step,
+			 struct scn_throttle *now)
 {
 	struct scn_set_throttle *t = &step->set_throttle;
 	const struct scn_disk *disk;
@@ -433,6 +444,7 @@ static void resolve_step(const struct scenario *s, struct diag *d,
 		diag_hint(d, "write do = [ { set_throttle = { disk = \"data\", iops = 50 } } ]");
 		return;
 	}
+	check_freeze(d, phase, &step->freeze);
 	if (!t->base.node || !t->disk)
 		return;
 	disk = scenario_find_disk(s, t->disk);
@@ -471,7 +483,8 @@ static void check_phases(struct scenario *s, struct diag *d)
 		any_measured |= s->phases[i].measure;
 		sum_ns += s->phases[i].duration_ns;
 		for (j = 0; j < s->phases[i].nr_steps; j++)
-			resolve_step(s, d, &s->phases[i].steps[j], now);
+			resolve_step(s, d, &s->phases[i],
+				     &s->phases[i].steps[j], now);
 	}
 	if (s->nr_phases && !any_measured) {
 		diag_value(d, place(&s->phases[0].base, "measure"),

@@ -460,15 +460,30 @@ static const struct table_spec set_throttle_spec = {
 	},
 };
 
+static const struct field freeze_fields[] = {
+	{ .key = "name", .type = FIELD_NAME, AT(scn_freeze, name), .max = 32 },
+	{ .key = "after", .type = FIELD_UNIT, AT(scn_freeze, after_ns),
+	  .unit = UNIT_TIME, .max = HOUR },
+	{ 0 },
+};
+
+static const struct table_spec freeze_spec = {
+	.what = "freeze",
+	.fields = freeze_fields,
+	.size = sizeof(struct scn_freeze),
+};
+
 static const struct field step_fields[] = {
 	{ .key = "set_throttle", .type = FIELD_TABLE,
 	  AT(scn_step, set_throttle), .table = &set_throttle_spec,
-	  .inline_table = true },
+	  .inline_table = true, .optional = true },
+	{ .key = "freeze", .type = FIELD_TABLE, AT(scn_step, freeze),
+	  .table = &freeze_spec, .inline_table = true, .optional = true },
 	LATER("start", NULL), LATER("stop", NULL), LATER("set_faults", NULL),
 	LATER("set_cpus", NULL), LATER("move", NULL),
 	LATER("freeze_cgroup", NULL), LATER("cpu_offline", NULL),
 	LATER("cpu_online", NULL), LATER("write_map", NULL),
-	LATER("read_map", NULL), LATER("freeze", NULL),
+	LATER("read_map", NULL),
 	LATER("attach_scheduler", NULL), LATER("detach_scheduler", NULL),
 	LATER("replace_scheduler", NULL), LATER("exec", NULL),
 	{ 0 },
@@ -507,6 +522,9 @@ static const struct field telemetry_fields[] = {
 	  AT(scn_telemetry, interval_ns), .unit = UNIT_TIME, .min = MS,
 	  .max = SEC },
 	{ .key = "maps", .type = FIELD_STRINGS, AT(scn_telemetry, maps) },
+	{ .key = "freeze_every", .type = FIELD_UNIT,
+	  AT(scn_telemetry, freeze_every_ns), .unit = UNIT_TIME,
+	  .min = 20 * MS, .max = HOUR },
 	LATER("observers", NULL),
 	{ 0 },
 };
@@ -517,6 +535,7 @@ static const struct table_spec telemetry_spec = {
 	.size = sizeof(struct scn_telemetry),
 	.defaults = &(const struct scn_telemetry){
 		.interval_ns = 10 * MS, .maps = { { "*" }, 1 },
+		.freeze_every_ns = FIELD_UNSET,
 	},
 };
 

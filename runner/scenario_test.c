@@ -259,7 +259,12 @@ static const struct bad {
 	  "t.toml:9:34: error: there is no disk \"d\"",
 	  "add a [[disk]] with name = \"d\"" },
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { freeze = true } ]\n",
-	  "t.toml:9:10: error: freeze is not supported yet", NULL },
+	  "t.toml:9:19: error: freeze must be a table, not a boolean", NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { freeze = { after = \"1s\" } } ]\n",
+	  "t.toml:9:29: error: the freeze comes after 1 s, but phase a ends after 1 s",
+	  NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { freeze = { at = \"1s\" } } ]\n",
+	  "t.toml:9:21: error: unknown key \"at\" in freeze", "*" },
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ {} ]\n",
 	  "t.toml:9:8: error: a step of do is a table with one key, not 0",
 	  "*" },
@@ -272,6 +277,9 @@ static const struct bad {
 	  NULL },
 	{ LOAD "[telemetry]\nmaps = [\"*\", 3]\n",
 	  "t.toml:7:14: error: an element must be a string, not an integer",
+	  NULL },
+	{ LOAD "[telemetry]\nfreeze_every = \"1ms\"\n",
+	  "t.toml:7:16: error: freeze_every must be between 20ms and 3600s, not 1ms",
 	  NULL },
 	{ LOAD "[telemetry]\nobservers = []\n",
 	  "t.toml:7:1: error: observers is not supported yet", NULL },
@@ -442,10 +450,12 @@ static const char whole[] =
 	"[[phase]]\n"
 	"name = \"burst\"\n"
 	"duration = \"1s\"\n"
-	"do = [ { set_throttle = { disk = \"data\", burst = \"1ms\" } } ]\n"
+	"do = [ { set_throttle = { disk = \"data\", burst = \"1ms\" } },"
+	" { freeze = {} }, { freeze = { name = \"mid\", after = \"500ms\" } } ]\n"
 	"[telemetry]\n"
 	"interval = \"5ms\"\n"
 	"maps = [\"stats\", \"*.bss\"]\n"
+	"freeze_every = \"500ms\"\n"
 	"[[check]]\n"
 	"metric = \"web.wake_latency.p99\"\n"
 	"phase = \"slow\"\n"
@@ -541,7 +551,7 @@ START_TEST(a_plan_has_everything_in_base_units)
 	assert_json("[0, 2, 3]", json_object_get(
 		json_array_get(json_object_get(plan, "workloads"), 1),
 		"cpus"));
-	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"]}",
+	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"], \"freeze_every_ns\": 500000000}",
 		    json_object_get(plan, "telemetry"));
 	assert_json("\"x\"", json_object_get(scheduler, "name"));
 	assert_json("\"object\"", json_object_get(scheduler, "kind"));
@@ -567,7 +577,7 @@ START_TEST(a_step_keeps_what_it_does_not_name)
 	/* the second step stands on the first, not on the disk */
 	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 20000000}}]",
 		    json_object_get(json_array_get(phases, 2), "do"));
-	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 1000000}}]",
+	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 1000000}}, {\"freeze\": {\"name\": null, \"after_ns\": 0}}, {\"freeze\": {\"name\": \"mid\", \"after_ns\": 500000000}}]",
 		    json_object_get(json_array_get(phases, 3), "do"));
 	json_decref(plan);
 	scenario_free(s);

@@ -167,6 +167,9 @@ static void print_value(FILE *to, const struct field *f, const char *obj)
 				*(const struct toml_node *const *)member);
 		break;
 	case FIELD_TABLE:
+		if (f->optional &&
+		    !((const struct table_base *)member)->node)
+			break;
 		print_inline(to, f->table, member);
 		break;
 	case FIELD_TABLES:

@@ -88,11 +88,14 @@ static void run_steps(struct session *s, json_t *steps)
 	json_array_foreach(steps, i, step) {
 		int disk;
 
+		args = json_object_get(step, "freeze");
+		if (args)
+			session_look_step(s, args);
 		args = json_object_get(step, "set_throttle");
 		disk = disk_by_name(s, json_string_value(
 			json_object_get(args, "disk")));
 		if (disk < 0)
-			continue; /* the agent's step */
+			continue;
 		override(&s->throttle[disk].iops,
 			 json_object_get(args, "iops"));
 		override(&s->throttle[disk].bps, json_object_get(args, "bps"));
@@ -239,6 +242,7 @@ void session_open_sampler(struct session *s)
 		.btf_len = s->btf_len,
 		.interval_ns = json_integer_value(plan_get(s, "telemetry",
 							   "interval_ns")),
+		.death_fd = session_looks_death_fd(s),
 	};
 	char why[256] = "";
 	char *path;
@@ -352,6 +356,8 @@ static void on_started(void *ctx)
 		err = vm_loop_add_fd(s->vm, s->timer_fd, EPOLLIN, on_timer, s);
 	if (!err)
 		err = session_progress_start(s);
+	if (!err)
+		err = session_looks_start(s);
 	if (err)
 		log_err("session: main loop: %s", strerror(-err));
 }
@@ -576,6 +582,7 @@ static void session_close(struct session *s)
 	}
 	session_exec_close(s);
 	session_progress_close(s);
+	session_looks_close(s);
 	frame_reader_fini(&s->reader);
 	console_log_close(&s->console);
 	if (s->agent_log)
@@ -634,6 +641,8 @@ int cmd_vm(int argc, char **argv)
 		err = open_inputs(s);
 	if (!err)
 		err = open_outputs(s);
+	if (!err)
+		err = session_looks_open(s);
 	if (!err)
 		err = session_exec_open(s);
 	if (!err)

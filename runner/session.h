@@ -19,6 +19,7 @@
 #include "runner/clock_relation.h"
 #include "runner/console_log.h"
 #include "runner/facts_disk.h"
+#include "runner/look.h"
 #include "vmm/vmm.h"
 
 #define SESSION_MAX_DISKS VM_MAX_DISKS
@@ -94,6 +95,7 @@ struct session {
 	struct io_wake *io_wake;	/* NULL: no workload on a disk */
 	struct session_exec *exec;	/* owned; NULL: not ktstr exec */
 	struct session_progress *progress;	/* owned; NULL: not asked for */
+	struct looks *looks;		/* owned; frozen looks */
 	json_t *maps;			/* last good look */
 	uint8_t *shm;			/* private copy; NULL if unread */
 	size_t shm_bytes;
@@ -161,6 +163,26 @@ int session_progress_open(struct session *s);
 /** session_progress_start() - once the main loop is there. 0 or -errno. */
 int session_progress_start(struct session *s);
 void session_progress_close(struct session *s);
+
+/* look_take.c: looks at the frozen VM, and what was frozen for them */
+
+/** session_looks_open() - before the VM. 0 or -errno. */
+int session_looks_open(struct session *s);
+/** session_looks_start() - once the main loop is there. 0 or -errno. */
+int session_looks_start(struct session *s);
+void session_looks_close(struct session *s);
+/** session_look_step() - a freeze step's args: now, if it is not for later */
+void session_look_step(struct session *s, json_t *args);
+/** session_looks_phase_start() - the guest's phase runs: its later steps */
+void session_looks_phase_start(struct session *s, uint32_t index);
+void session_looks_phase_end(struct session *s);
+/** session_looks_death_fd() - an eventfd: the scheduler is seen to die */
+int session_looks_death_fd(const struct session *s);
+/** session_look_death() - it dies: look, unless that was done already */
+void session_look_death(struct session *s, enum look_seen seen);
+const struct frozen_log *session_frozen(const struct session *s);
+/** session_looks_json() - looks{} of the result, new reference; NULL: none */
+json_t *session_looks_json(const struct session *s);
 
 /* session_facts.c */
 

@@ -110,6 +110,7 @@ static void on_sched(struct session *s, json_t *body)
 			json_string_value(json_object_get(plan, "expect"));
 
 		log_info("scheduler: it is gone");
+		session_look_death(s, LOOK_SEEN_MESSAGE);
 		/* its verdict is known: don't make the user wait */
 		if (!expect || !strcmp(expect, "running"))
 			session_send(s, KTSTR_MSG_STOP,
@@ -186,8 +187,11 @@ static void on_phase_start(struct session *s, json_t *body)
 {
 	uint32_t i;
 
-	if (phase_index(s, body, &i) && s->phases[i].begun)
-		s->phases[i].guest_start_ns = guest_ns(body);
+	if (!phase_index(s, body, &i) || !s->phases[i].begun ||
+	    s->phases[i].guest_start_ns)
+		return;
+	s->phases[i].guest_start_ns = guest_ns(body);
+	session_looks_phase_start(s, i);
 }
 
 static void on_phase_end(struct session *s, json_t *body)
@@ -202,6 +206,7 @@ static void on_phase_end(struct session *s, json_t *body)
 	}
 	s->phases[i].guest_end_ns = guest_ns(body);
 	keep(&s->phases[i].end_msg, body);
+	session_looks_phase_end(s);
 	session_phase_end(s, i);
 	s->phase = KTSTR_SHM_NO_PHASE;
 	arm_overrun(s, PHASE_SLACK_NS);

@@ -42,6 +42,31 @@ static bool phase_complete(const struct session *s, uint32_t i)
 		p->guest_end_ns - p->guest_start_ns >= asked_ns / 100 * 99;
 }
 
+/*
+ * Frozen time in the guest's clock. Not known how the clocks relate: then it
+ * is taken for what it was when the phase began, which is within a message.
+ */
+static struct frozen_view frozen_of(const struct session *s, uint32_t i)
+{
+	const struct phase_record *p = &s->phases[i];
+	const struct clock_point *c = &s->clocks[i];
+
+	return (struct frozen_view){
+		.log = session_frozen(s),
+		.offset_ns = c->known ? c->offset_ns :
+			(int64_t)(p->guest_start_ns - p->host_start_ns),
+	};
+}
+
+/* Of the time between its two marks. */
+static uint64_t phase_frozen_ns(const struct session *s, uint32_t i)
+{
+	const struct phase_record *p = &s->phases[i];
+
+	return frozen_within(session_frozen(s), p->host_start_ns,
+			     p->ended ? p->host_end_ns : s->end_ns);
+}
+
 static unsigned int nr_cpus(const struct session *s)
 {
 	return json_integer_value(json_object_get(
@@ -56,6 +81,7 @@ static void add_workload_phase(const struct session *s, uint32_t phase,
 	const struct ktstr_shm_hdr *hdr = (const void *)s->shm;
 	const struct ktstr_worker *workers;
 	const struct ktstr_cell *cells;
+	struct frozen_view frozen = frozen_of(s, phase);
 	uint64_t end_ns = p->guest_end_ns;
 	unsigned int i;
 
@@ -71,7 +97,7 @@ static void add_workload_phase(const struct session *s, uint32_t phase,
 		workload_sum_add(sum, i,
 				 &cells[(first + i) * s->nr_phases + phase],
 				 &workers[first + i], p->guest_start_ns,
-				 end_ns);
+				 end_ns, &frozen);
 }
 
 /* workloads{} of one phase, or of all measured ones (@phase < 0). */
@@ -122,7 +148,8 @@ static json_t *disks_json(const struct session *s, int phase)
 				continue;
 			if (p->disks_start && p->disks_end)
 				disk_sum_add(sum, &p->disks_start[d],
-					     &p->disks_end[d], &p->asked[d]);
+					     &p->disks_end[d], &p->asked[d],
+					     session_frozen(s));
 		}
 		json_object_set_new(out, s->disk_names[d], disk_sum_json(sum));
 	}
@@ -261,10 +288,31 @@ static json_t *numbers_json(json_t *start, json_t *end, double seconds)
 	return out;
 }
 
-static double phase_seconds(const struct phase_record *p)
+/* Host time between the two marks, but for what was frozen. */
+static uint64_t phase_host_ns(const struct session *s, uint32_t i)
 {
-	return p->ended ? (p->host_end_ns - p->host_start_ns) /
-		(double)NSEC_PER_SEC : 0;
+	const struct phase_record *p = &s->phases[i];
+
+	return p->ended ? p->host_end_ns - p->host_start_ns -
+		phase_frozen_ns(s, i) : 0;
+}
+
+static double phase_seconds(const struct session *s, uint32_t i)
+{
+	return phase_host_ns(s, i) / (double)NSEC_PER_SEC;
+}
+
+/* The guest's time of the phase, likewise. */
+static uint64_t phase_guest_ns(const struct session *s, uint32_t i)
+{
+	const struct phase_record *p = &s->phases[i];
+	struct frozen_view frozen = frozen_of(s, i);
+
+	if (!p->ended || p->guest_end_ns <= p->guest_start_ns)
+		return 0;
+	return p->guest_end_ns - p->guest_start_ns -
+		frozen_view_within(&frozen, p->guest_start_ns,
+				   p->guest_end_ns);
 }
 
 static double real_member(const json_t *obj, const char *key)
@@ -299,7 +347,7 @@ static json_t *total_numbers(const struct session *s)
 
 		if (!measured(s, i) || !p->ended)
 			continue;
-		seconds += phase_seconds(p);
+		seconds += phase_seconds(s, i);
 		part = numbers_json(p->numbers_start, p->numbers_end, 0);
 		json_object_foreach(part, name, entry) {
 			json_t *grown = json_object_get(entry, "delta");
@@ -331,25 +379,24 @@ static json_t *phase_json(struct session *s, uint32_t i)
 	json_t *plan = plan_phase(s, i);
 	uint64_t interval_ns = plan_ns(json_object_get(s->plan, "telemetry"),
 				       "interval_ns");
-	uint64_t host_ns = p->ended ? p->host_end_ns - p->host_start_ns : 0;
+	uint64_t host_ns = phase_host_ns(s, i);
 
-	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o,"
+	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o,"
 			 " s:o, s:{s:I, s:I, s:I, s:I}}",
 			 "name", plan_text(plan, "name"),
 			 "measure", measured(s, i),
 			 "begun", p->begun,
 			 "complete", phase_complete(s, i),
 			 "asked_ns", (json_int_t)plan_ns(plan, "duration_ns"),
-			 "duration_ns", p->ended &&
-			 p->guest_end_ns > p->guest_start_ns ?
-			 (json_int_t)(p->guest_end_ns - p->guest_start_ns) : 0,
+			 "duration_ns", (json_int_t)phase_guest_ns(s, i),
 			 "host_ns", (json_int_t)host_ns,
+			 "frozen_ns", (json_int_t)phase_frozen_ns(s, i),
 			 "workloads", workloads_json(s, i),
 			 "disks", disks_json(s, i),
 			 "sched", sched_json(s, i),
 			 "map_numbers", numbers_json(p->numbers_start,
 						     p->numbers_end,
-						     phase_seconds(p)),
+						     phase_seconds(s, i)),
 			 "clock", session_phase_clock_json(s, i),
 			 "telemetry",
 			 "expected", interval_ns ?
@@ -575,7 +622,7 @@ json_t *session_facts(struct session *s)
 		return NULL;
 	}
 	json_object_update_new(facts, json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o}",
+		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o*, s:o}",
 		"end", end_json(s), "agent", agent_json(s),
 		"timing", timing_json(s),
 		"workloads", workloads_json(s, -1),
@@ -585,6 +632,7 @@ json_t *session_facts(struct session *s)
 		"sched", sched_json(s, -1),
 		"telemetry", telemetry_json(s, phases),
 		"host", host_json(s),
+		"looks", session_looks_json(s),
 		"phases", phases));
 	return facts;
 }

@@ -43,7 +43,9 @@ static const char plan_text[] =
 	" \"phases\": [{\"name\": \"warm\", \"measure\": false,"
 	"   \"duration_ns\": 10000000},"
 	"  {\"name\": \"main\", \"measure\": true, \"duration_ns\": 20000000,"
-	"   \"do\": [{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50}}]}]}";
+	"   \"do\": [{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50}},"
+	"    {\"freeze\": {\"name\": \"now\", \"after_ns\": 0}},"
+	"    {\"freeze\": {\"name\": null, \"after_ns\": 5000}}]}]}";
 
 static const char checks_text[] =
 	"{\"automatic\": {\"progress\": true, \"gap_ns\": 2000000000,"
@@ -108,6 +110,7 @@ static struct fuzz_vm {
 	const struct vm_ops *ops;
 	void *ctx;
 	bool stopped;
+	bool frozen;
 	int reason;
 	uint32_t seq;
 	struct region shm;
@@ -162,6 +165,21 @@ int vm_loop_add_fd(struct vm *vm, int fd, uint32_t events,
 
 void vm_loop_del_fd(struct vm *vm, int fd)
 {
+}
+
+int vm_freeze(struct vm *vm, uint64_t timeout_ns)
+{
+	must(!g.frozen);
+	if (g.sampler & 64)
+		return -ETIMEDOUT;
+	g.frozen = true;
+	return 0;
+}
+
+uint64_t vm_thaw(struct vm *vm)
+{
+	g.frozen = false;
+	return 0;
 }
 
 void vm_disk_set_throttle(struct vm *vm, unsigned int disk,
@@ -233,6 +251,15 @@ void sampler_free(struct sampler *s)
 void sampler_set_phase(struct sampler *s, uint32_t phase)
 {
 	must(phase < PHASES || phase == KTSTR_SHM_NO_PHASE);
+}
+
+void sampler_pause(struct sampler *s, bool pause)
+{
+}
+
+void sampler_sched_json(const struct mon_sched *sched, json_t *to)
+{
+	must(g.frozen);
 }
 
 int sampler_watch(struct sampler *s, uint32_t map_id)

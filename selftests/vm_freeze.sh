@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Looks at the frozen VM: at a step, at an interval, and when the scheduler
+# dies; and that frozen time counts nowhere.
+. "$(dirname "$0")/lib.sh"
+
+# scenario NAME PHASE-LINES
+scenario() {
+	cat >"$tmp/$1.toml" <<T
+schema = 1
+name = "$1"
+[vm]
+topology = "1n1l2c1t"
+memory = "512M"
+deadline = "90s"
+[scheduler]
+builtin = "simple"
+[[workload]]
+name = "spin"
+kind = "spin"
+workers = 3
+[[workload]]
+name = "burst"
+kind = "bursty"
+params = { burst = "2ms", sleep = "8ms" }
+workers = 1
+[[phase]]
+name = "run"
+$2
+[telemetry]
+interval = "20ms"
+T
+}
+
+# look JQ-EXPRESSION: of all lines of looks.jsonl
+look() { jq -es "$1" "$dir/looks.jsonl" >/dev/null 2>&1; }
+
+scenario steps 'duration = "2s"
+do = [ { freeze = { name = "before" } }, { freeze = { name = "mid", after = "700ms" } } ]'
+run_ktstr "$tmp/steps.toml" --freeze-every 500ms
+is "steps: exit status" 0 "$status"
+holds "steps: every look was taken" \
+	'.looks.taken >= 4 and .looks.not_parked == 0'
+holds "steps: the named ones came in order" \
+	'[.looks.list[] | .name | select(. != null)] == ["before", "mid"]'
+holds "steps: the others came each 500 ms" \
+	'[.looks.list[] | select(.why == "every")] | length >= 2'
+look 'all(.[]; .outcome == "frozen" and (.nr_running | length) == 2 and
+	.state == "enabled" and (.maps | length) > 0 and (.workers | length) == 4)'
+ok $? "steps: each look has run queues, scheduler, maps and workers"
+look '[.[] | .maps[] | .entries[]? | select(.unstable == true)] | length == 0'
+ok $? "steps: nothing that was read frozen is torn"
+look '[.[] | .workers[0].last_progress_ns] | . == sort and .[0] < .[-1]'
+ok $? "steps: the workers went on between the looks"
+holds "steps: the phase was frozen, and its time is without that" \
+	'.phases[0] | .frozen_ns > 0 and .duration_ns + .frozen_ns >= 1990000000 and .duration_ns < 2000000000 + .frozen_ns'
+holds "steps: what was frozen is more in all than in the phase" \
+	'.looks.frozen_ns > .phases[0].frozen_ns'
+
+scenario death 'duration = "9s"'
+sed -i 's/^builtin.*/builtin = "stall"/' "$tmp/death.toml"
+run_ktstr "$tmp/death.toml"
+is "death: exit status" 1 "$status"
+holds "death: the stall is the verdict" '.scheduler.exit.kind == 1026'
+holds "death: one look, and it says who saw the end" \
+	'[.looks.list[] | select(.why == "death")] | length == 1 and
+	 (.[0].seen_by == "watchpoint" or .[0].seen_by == "sample")'
+holds "death: the look has the exit kind" \
+	'.looks.list[] | select(.why == "death") | .exit_kind == 1026'
+look '[.[] | select(.why == "death")] | all(.[]; (.maps | length) > 0)'
+ok $? "death: it has the dying scheduler's maps"
+
+done_testing
