@@ -28,6 +28,8 @@ vmm-objs += devices.o
 vmm-objs += virtqueue.o
 vmm-objs += virtio_core.o
 vmm-objs += virtio_mmio.o
+vmm-objs += pci.o
+vmm-objs += msix.o
 vmm-objs += virtio_console.o
 
 # the disk
@@ -61,8 +63,11 @@ vmm-tests += blk_hostile_test
 vmm-tests += token_bucket_test
 
 vmm-tests += virtqueue_test
+vmm-tests += pci_test
+vmm-tests += msix_test
 vmm-tests += virtio_mmio_test
 vmm-tests += virtio_console_test
+tsan-tests += vmm/msix_test
 tsan-tests += vmm/virtqueue_test vmm/virtio_mmio_test vmm/virtio_console_test
 tsan-tests += vmm/blk_worker_test vmm/blk_state_test vmm/virtio_blk_test
 tsan-tests += vmm/freeze_test vmm/vm_loop_test vmm/vmm_kvm_test

@@ -30,6 +30,8 @@
 #define LAYOUT_HOLE_END (4 * GIB)
 
 /* In the hole. */
+#define LAYOUT_PCI_MEMORY 0xc0000000ULL /* the host bridge's window */
+#define LAYOUT_PCI_MEMORY_BYTES 0x10000000ULL
 #define LAYOUT_VIRTIO_MMIO 0xd0000000ULL /* a page per device */
 #define LAYOUT_IOAPIC 0xfec00000ULL
 #define LAYOUT_LAPIC 0xfee00000ULL
@@ -42,6 +44,7 @@
 #define LAYOUT_PORT_SLEEP_CONTROL 0x600
 #define LAYOUT_PORT_SLEEP_STATUS 0x601
 #define LAYOUT_PORT_RESET 0x602
+#define LAYOUT_PORT_PCI 0xcf8 /* address; 0xCFC is data */
 #define LAYOUT_RESET_VALUE 1
 #define LAYOUT_S5_TYPE 5 /* SLP_TYP of \_S5 */
 
@@ -49,5 +52,6 @@
 #define LAYOUT_GSI_COM1 4
 #define LAYOUT_GSI_VIRTIO 5 /* one per device from here */
 #define LAYOUT_GSIS 24
+#define LAYOUT_GSI_MSI LAYOUT_GSIS /* beyond: messages, one per vector */
 
 #endif
