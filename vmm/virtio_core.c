@@ -110,6 +110,9 @@ static struct virtio_queue_setup *selected(struct virtio_core *c)
 	return q < 0 ? NULL : &c->r.queues[q];
 }
 
+/* Words of feature bits that exist: a driver may look at all of them. */
+#define FEATURE_WORDS 4 /* virtio 1.4, 2.2: bits 0 to 127 */
+
 uint32_t virtio_read_device_features_sel(struct virtio_core *c)
 {
 	return c->r.device_features_sel;
@@ -117,7 +120,7 @@ uint32_t virtio_read_device_features_sel(struct virtio_core *c)
 
 void virtio_write_device_features_sel(struct virtio_core *c, uint32_t v)
 {
-	if (v > 1)
+	if (v >= FEATURE_WORDS)
 		virtio_core_bad(c, VIRTIO_BAD_SELECT, v);
 	c->r.device_features_sel = v;
 }
@@ -136,7 +139,7 @@ uint32_t virtio_read_driver_features_sel(struct virtio_core *c)
 
 void virtio_write_driver_features_sel(struct virtio_core *c, uint32_t v)
 {
-	if (v > 1)
+	if (v >= FEATURE_WORDS)
 		virtio_core_bad(c, VIRTIO_BAD_SELECT, v);
 	c->r.driver_features_sel = v;
 }
