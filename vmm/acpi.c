@@ -8,6 +8,7 @@
 #include "vmm/aml.h"
 #include "vmm/layout.h"
 #include "vmm/memory.h"
+#include "vmm/pci.h"
 #include "vmm/topology.h"
 #include "vmm/virtio_mmio.h"
 
@@ -112,6 +113,26 @@ static void virtio_node(struct aml *a, unsigned int i)
 	aml_end(a, dev);
 }
 
+/*
+ * A conventional root (PNP0A03): an express one would have the kernel ask for
+ * _OSC and look for ECAM. No _PRT: nothing here has an interrupt pin.
+ */
+static void pci_node(struct aml *a)
+{
+	struct aml_block dev = aml_device(a, "PCI0");
+	struct aml_crs crs;
+
+	aml_name_eisaid(a, "_HID", "PNP0A03");
+	aml_name_int(a, "_UID", 0);
+	aml_name_int(a, "_CCA", 1);
+	aml_crs_init(&crs);
+	aml_crs_bus(&crs, 0, 0);
+	aml_crs_io(&crs, LAYOUT_PORT_PCI, PCI_PORTS);
+	aml_crs_window(&crs, LAYOUT_PCI_MEMORY, LAYOUT_PCI_MEMORY_BYTES);
+	aml_name_crs(a, &crs);
+	aml_end(a, dev);
+}
+
 static void com1_node(struct aml *a)
 {
 	struct aml_block dev = aml_device(a, "COM1");
@@ -136,8 +157,11 @@ static uint64_t build_dsdt(struct builder *b)
 	aml_name_package(&b->a, "_S5_", s5, 4);
 	sb = aml_scope(&b->a, "\\_SB_");
 	com1_node(&b->a);
-	for (i = 0; i < b->cfg->nr_virtio; i++)
-		virtio_node(&b->a, i);
+	if (b->cfg->transport == VM_TRANSPORT_PCI)
+		pci_node(&b->a);
+	else
+		for (i = 0; i < b->cfg->nr_virtio; i++)
+			virtio_node(&b->a, i);
 	aml_end(&b->a, sb);
 	return table_end(b, start);
 }

@@ -9,7 +9,9 @@
 struct acpi_config {
 	const struct vm_topology *topology;	/* borrowed */
 	uint64_t memory_bytes;
-	unsigned int nr_virtio;	/* virtio-mmio devices, from LAYOUT_VIRTIO_MMIO */
+	enum vm_transport transport;
+	/* with virtio-mmio: devices, from LAYOUT_VIRTIO_MMIO */
+	unsigned int nr_virtio;
 };
 
 /**

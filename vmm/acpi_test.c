@@ -22,6 +22,7 @@
 
 static uint8_t area[64 << 10];
 static long used;
+static enum vm_transport transport = VM_TRANSPORT_MMIO;
 
 static uint64_t get(const uint8_t *p, size_t bytes)
 {
@@ -34,7 +35,12 @@ static uint64_t get(const uint8_t *p, size_t bytes)
 static void build(const struct vm_topology *t, uint64_t memory,
 		  unsigned int nr_virtio)
 {
-	const struct acpi_config cfg = { t, memory, nr_virtio };
+	const struct acpi_config cfg = {
+		.topology = t,
+		.memory_bytes = memory,
+		.transport = transport,
+		.nr_virtio = nr_virtio,
+	};
 
 	memset(area, 0, sizeof(area));
 	used = acpi_build(&cfg, area, sizeof(area), GPA);
@@ -214,7 +220,12 @@ END_TEST
 START_TEST(tables_that_do_not_fit_are_refused)
 {
 	const struct vm_topology t = { 0, 1, 4, 16, 1 };
-	const struct acpi_config cfg = { &t, MEMORY, 9 };
+	const struct acpi_config cfg = {
+		.topology = &t,
+		.memory_bytes = MEMORY,
+		.transport = VM_TRANSPORT_MMIO,
+		.nr_virtio = 9,
+	};
 	size_t cap;
 
 	build(&t, MEMORY, 9);
@@ -299,6 +310,36 @@ static unsigned int occurrences(const char *text, const char *what)
 	return n;
 }
 
+static void look_for_mmio(const char *text)
+{
+	char base[16];
+
+	ck_assert_uint_eq(9, occurrences(text, "\"LNRO0005\""));
+	ck_assert_uint_eq(9, occurrences(text, "Memory32Fixed (ReadWrite"));
+	ck_assert_uint_eq(10, occurrences(text,
+		"Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive"));
+	ck_assert_uint_eq(0, occurrences(text, "PNP0A03"));
+	snprintf(base, sizeof(base), "0x%08llX,",
+		 LAYOUT_VIRTIO_MMIO + 8 * VIRTIO_MMIO_BYTES);
+	ck_assert_msg(strstr(text, base), "no %s", base);
+}
+
+/* Bus 0 alone, the ports, and the window: no more is behind the bridge. */
+static void look_for_pci(const char *text)
+{
+	ck_assert_uint_eq(0, occurrences(text, "\"LNRO0005\""));
+	ck_assert_uint_eq(1, occurrences(text, "EisaId (\"PNP0A03\")"));
+	ck_assert_uint_eq(1, occurrences(text,
+		"WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode"));
+	ck_assert_uint_eq(1, occurrences(text,
+		"DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite"));
+	ck_assert_uint_eq(1, occurrences(text, "0xC0000000,"));
+	ck_assert_uint_eq(1, occurrences(text, "0xCFFFFFFF,"));
+	ck_assert_uint_eq(1, occurrences(text, "0x10000000,"));
+	ck_assert_uint_eq(2, occurrences(text, "0x0CF8,"));
+	ck_assert_uint_eq(0, occurrences(text, "_PRT"));
+}
+
 /* The reference compiler takes our AML apart, and together again. */
 START_TEST(iasl_accepts_every_table)
 {
@@ -316,6 +357,7 @@ START_TEST(iasl_accepts_every_table)
 		return;
 	}
 	ck_assert_ptr_nonnull(mkdtemp(dir));
+	transport = _i;
 	build(&t, 4 * GIB, 9);
 	p = dsdt(&len);
 	write_file(dir, "dsdt.dat", p, len);
@@ -334,15 +376,12 @@ START_TEST(iasl_accepts_every_table)
 		      strlen(text) > 900 ? text + strlen(text) - 900 : text);
 
 	text = read_text(dir, "dsdt.dsl");
-	ck_assert_uint_eq(9, occurrences(text, "\"LNRO0005\""));
 	ck_assert_uint_eq(1, occurrences(text, "PNP0501"));
-	ck_assert_uint_eq(9, occurrences(text, "Memory32Fixed (ReadWrite"));
-	ck_assert_uint_eq(10, occurrences(text,
-		"Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive"));
 	ck_assert_uint_eq(1, occurrences(text, "Name (_S5"));
-	snprintf(cmd, sizeof(cmd), "0x%08llX,",
-		 LAYOUT_VIRTIO_MMIO + 8 * VIRTIO_MMIO_BYTES);
-	ck_assert_msg(strstr(text, cmd), "no %s", cmd);
+	if (transport == VM_TRANSPORT_PCI)
+		look_for_pci(text);
+	else
+		look_for_mmio(text);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	ck_assert_int_eq(0, system(cmd));
 }
@@ -365,7 +404,8 @@ int main(void)
 			    0, sizeof(sizes) / sizeof(sizes[0]));
 	tcase_add_test(t, tables_that_do_not_fit_are_refused);
 	tcase_add_test(t, package_lengths_count_themselves);
-	tcase_add_test(t, iasl_accepts_every_table);
+	tcase_add_loop_test(t, iasl_accepts_every_table, VM_TRANSPORT_PCI,
+			    VM_TRANSPORT_MMIO + 1);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

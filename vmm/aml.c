@@ -24,6 +24,8 @@ enum {
 	RES_IO = 0x47,
 	RES_END = 0x79,
 	RES_MEMORY32_FIXED = 0x86,
+	RES_DWORD_SPACE = 0x87,
+	RES_WORD_SPACE = 0x88,
 	RES_EXT_IRQ = 0x89,
 };
 
@@ -205,6 +207,39 @@ void aml_crs_io(struct aml_crs *c, uint16_t base, uint8_t len)
 	aml_le(&c->a, base, 2);
 	op(&c->a, 1); /* alignment */
 	op(&c->a, len);
+}
+
+/* Types and flags of an address space. Source: ACPI 6.5, 6.4.3.5. */
+#define SPACE_MEMORY 0
+#define SPACE_BUS 2
+#define SPACE_FIXED 0x0c /* both ends; produced, for what is below */
+#define MEMORY_WRITABLE 0x01
+
+/* @size of a number is 2 or 4 bytes, as the descriptor's name has it. */
+static void space(struct aml_crs *c, uint8_t type, uint8_t flags,
+		  uint64_t first, uint64_t last, size_t size)
+{
+	aml_le(&c->a, 3 + 5 * size, 2);
+	op(&c->a, type);
+	op(&c->a, SPACE_FIXED);
+	op(&c->a, flags);
+	aml_le(&c->a, 0, size); /* granularity */
+	aml_le(&c->a, first, size);
+	aml_le(&c->a, last, size);
+	aml_le(&c->a, 0, size); /* no translation */
+	aml_le(&c->a, last - first + 1, size);
+}
+
+void aml_crs_bus(struct aml_crs *c, uint16_t first, uint16_t last)
+{
+	op(&c->a, RES_WORD_SPACE);
+	space(c, SPACE_BUS, 0, first, last, 2);
+}
+
+void aml_crs_window(struct aml_crs *c, uint32_t base, uint32_t len)
+{
+	op(&c->a, RES_DWORD_SPACE);
+	space(c, SPACE_MEMORY, MEMORY_WRITABLE, base, base + (len - 1), 4);
 }
 
 void aml_crs_irq(struct aml_crs *c, uint32_t gsi)

@@ -60,6 +60,10 @@ struct aml_crs {
 void aml_crs_init(struct aml_crs *c);
 void aml_crs_memory(struct aml_crs *c, uint32_t base, uint32_t len);
 void aml_crs_io(struct aml_crs *c, uint16_t base, uint8_t len);
+/** aml_crs_bus() - PCI bus numbers that a bridge produces */
+void aml_crs_bus(struct aml_crs *c, uint16_t first, uint16_t last);
+/** aml_crs_window() - memory that a bridge produces, not cacheable */
+void aml_crs_window(struct aml_crs *c, uint32_t base, uint32_t len);
 /** aml_crs_irq() - edge, active high, exclusive */
 void aml_crs_irq(struct aml_crs *c, uint32_t gsi);
 /** aml_name_crs() - end the template and write Name (_CRS, ...) */

@@ -30,6 +30,9 @@ vmm-objs += virtio_core.o
 vmm-objs += virtio_mmio.o
 vmm-objs += pci.o
 vmm-objs += msix.o
+vmm-objs += msi_routes.o
+vmm-objs += virtio_pci.o
+vmm-objs += virtio_slots.o
 vmm-objs += virtio_console.o
 
 # the disk
@@ -84,6 +87,7 @@ vmm-tests += vmm_kvm_test
 vmm-tests += memory_test
 vmm-tests += vmm_big_kvm_test
 vmm-tests += vmm_disk_kvm_test
+vmm-tests += vmm_pci_kvm_test
 
 vmm-libs := -lzstd -llzma -llz4 -lz
 

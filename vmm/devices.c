@@ -21,9 +21,6 @@
 #define SLP_EN (1 << 5)
 #define SLP_TYP(v) ((v) >> 2 & 7)
 
-_Static_assert(LAYOUT_GSI_VIRTIO + DEVICES_MAX_VIRTIO <= LAYOUT_GSIS,
-	       "an IOAPIC line per device");
-
 static int irqfd_wire(int vm_fd, int fd, uint32_t gsi)
 {
 	struct kvm_irqfd irqfd = { .fd = fd, .gsi = gsi };
@@ -31,57 +28,10 @@ static int irqfd_wire(int vm_fd, int fd, uint32_t gsi)
 	return ioctl(vm_fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
 }
 
-/* Kicks of queue @q go to the device's eventfd without leaving the kernel. */
-static int kick_wire(int vm_fd, unsigned int slot, unsigned int q, int fd)
-{
-	struct kvm_ioeventfd io = {
-		.addr = LAYOUT_VIRTIO_MMIO + slot * VIRTIO_MMIO_BYTES +
-			VIRTIO_MMIO_QUEUE_NOTIFY,
-		.len = 4,
-		.datamatch = q,
-		.fd = fd,
-		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
-	};
-
-	return ioctl(vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
-}
-
-/* Put a transport in front of @dev and wire both; the next free slot. */
-static int virtio_add(struct devices *d, const struct virtio_dev_ops *ops,
-		      void *dev, const struct errmsg *e)
-{
-	unsigned int slot = d->nr_virtio, q;
-	struct devices_virtio *v = &d->virtio[slot];
-	int err;
-
-	v->ops = ops;
-	v->dev = dev;
-	v->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (v->irq_fd < 0)
-		return errmsg_errno(e, -errno, "eventfd of virtio device %u",
-				    slot);
-	d->nr_virtio++;
-	err = virtio_mmio_new(ops, dev, v->irq_fd, &v->mmio);
-	if (err)
-		return errmsg_errno(e, err, "transport of virtio device %u",
-				    slot);
-	err = irqfd_wire(d->vm_fd, v->irq_fd, LAYOUT_GSI_VIRTIO + slot);
-	if (err)
-		return errmsg_errno(e, err, "KVM_IRQFD of virtio device %u",
-				    slot);
-	for (q = 0; q < ops->nr_queues; q++) {
-		err = kick_wire(d->vm_fd, slot, q, ops->kick_fd(dev, q));
-		if (err)
-			return errmsg_errno(e, err,
-					    "KVM_IOEVENTFD of virtio device %u, queue %u",
-					    slot, q);
-	}
-	return 0;
-}
-
 static int disks_add(struct devices *d, const struct guest_mem *mem,
 		     const struct vm_config *cfg, const struct errmsg *e)
 {
+	struct virtio_irq *irq;
 	unsigned int i;
 	int err;
 
@@ -97,12 +47,12 @@ static int disks_add(struct devices *d, const struct guest_mem *mem,
 					    c->image_path ? ", image " : "",
 					    c->image_path ? c->image_path : "");
 		d->nr_disks++;
-		err = virtio_add(d, &virtio_blk_dev_ops, d->disks[i], e);
+		err = virtio_slots_add(&d->virtio, &virtio_blk_dev_ops,
+				       d->disks[i], &irq, e);
 		if (err)
 			return err;
 		blk_gate_set_poke(virtio_blk_gate(d->disks[i]), d->parked_fd);
-		virtio_blk_set_irq(d->disks[i],
-				   virtio_mmio_irq(d->virtio[i + 1].mmio));
+		virtio_blk_set_irq(d->disks[i], irq);
 	}
 	return 0;
 }
@@ -117,10 +67,10 @@ int devices_init(struct devices *d, int vm_fd, const struct guest_mem *mem,
 		 const struct virtio_console_ops *port_ops, void *ctx,
 		 const struct errmsg *e)
 {
+	struct virtio_irq *irq;
 	int err;
 
-	*d = (struct devices){ .vm_fd = vm_fd, .serial_irq_fd = -1,
-			       .parked_fd = -1 };
+	*d = (struct devices){ .serial_irq_fd = -1, .parked_fd = -1 };
 	pthread_mutex_init(&d->serial_lock, NULL);
 	err = console_buf_init(&d->console_out);
 	if (err)
@@ -135,14 +85,18 @@ int devices_init(struct devices *d, int vm_fd, const struct guest_mem *mem,
 	if (d->parked_fd < 0)
 		return errmsg_errno(e, -errno, "eventfd of the freeze");
 
+	err = virtio_slots_init(&d->virtio, cfg->transport, vm_fd, e);
+	if (err)
+		return err;
 	err = virtio_console_new(mem, KTSTR_PORT_NAME, port_ops, ctx,
 				 &d->port);
 	if (err)
 		return errmsg_errno(e, err, "the agent's port");
-	err = virtio_add(d, &virtio_console_dev_ops, d->port, e);
+	err = virtio_slots_add(&d->virtio, &virtio_console_dev_ops, d->port,
+			       &irq, e);
 	if (err)
 		return err;
-	virtio_console_set_irq(d->port, virtio_mmio_irq(d->virtio[0].mmio));
+	virtio_console_set_irq(d->port, irq);
 	return disks_add(d, mem, cfg, e);
 }
 
@@ -203,10 +157,7 @@ void devices_fini(struct devices *d)
 	for (i = 0; i < d->nr_disks; i++)
 		virtio_blk_free(d->disks[i]);
 	virtio_console_free(d->port);
-	for (i = 0; i < d->nr_virtio; i++) {
-		virtio_mmio_free(d->virtio[i].mmio);
-		close(d->virtio[i].irq_fd);
-	}
+	virtio_slots_fini(&d->virtio);
 	if (d->serial_irq_fd >= 0)
 		close(d->serial_irq_fd);
 	if (d->parked_fd >= 0)
@@ -218,19 +169,9 @@ void devices_fini(struct devices *d)
 void devices_mmio(struct devices *d, uint64_t gpa, void *data, uint32_t len,
 		  bool is_write)
 {
-	uint64_t off = gpa - LAYOUT_VIRTIO_MMIO;
-	uint64_t slot = off / VIRTIO_MMIO_BYTES;
-
-	if (gpa < LAYOUT_VIRTIO_MMIO || slot >= d->nr_virtio) {
-		if (!is_write)
-			memset(data, 0xff, len);
-		return;
-	}
-	off %= VIRTIO_MMIO_BYTES;
-	if (is_write)
-		virtio_mmio_write(d->virtio[slot].mmio, off, data, len);
-	else
-		virtio_mmio_read(d->virtio[slot].mmio, off, data, len);
+	if (!virtio_slots_mmio(&d->virtio, gpa, data, len, is_write) &&
+	    !is_write)
+		memset(data, 0xff, len);
 }
 
 static enum devices_action serial_port(struct devices *d, uint16_t off,
@@ -305,6 +246,8 @@ enum devices_action devices_pio(struct devices *d, uint16_t port, void *data,
 {
 	size_t i;
 
+	if (virtio_slots_port(&d->virtio, port, data, size, is_write))
+		return DEVICES_CONTINUE;
 	if (!is_write)
 		memset(data, 0xff, size);
 	for (i = 0; i < ARRAY_SIZE(port_ranges); i++) {

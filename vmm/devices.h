@@ -13,9 +13,7 @@
 #include "vmm/serial.h"
 #include "vmm/virtio_blk.h"
 #include "vmm/virtio_console.h"
-#include "vmm/virtio_mmio.h"
-
-#define DEVICES_MAX_VIRTIO (1 + VM_MAX_DISKS)
+#include "vmm/virtio_slots.h"
 
 /* What a port write asks of the VM. */
 enum devices_action {
@@ -24,16 +22,7 @@ enum devices_action {
 	DEVICES_POWEROFF,
 };
 
-/* One virtio-mmio device, number i at LAYOUT_VIRTIO_MMIO + i pages. */
-struct devices_virtio {
-	struct virtio_mmio *mmio;	/* owned */
-	const struct virtio_dev_ops *ops;
-	void *dev;			/* the blk or console below */
-	int irq_fd;			/* owned */
-};
-
 struct devices {
-	int vm_fd;			/* borrowed */
 	pthread_mutex_t serial_lock;	/* vCPU threads, for @serial */
 	struct serial serial;
 	int serial_irq_fd;		/* owned */
@@ -42,11 +31,10 @@ struct devices {
 	struct virtio_console *port;	/* owned, virtio device 0 */
 	struct virtio_blk *disks[VM_MAX_DISKS]; /* owned, 1.. */
 	unsigned int nr_disks;
-	struct devices_virtio virtio[DEVICES_MAX_VIRTIO];
-	unsigned int nr_virtio;
+	struct virtio_slots virtio;	/* the port's, then the disks' */
 };
 
-/** devices_nr_virtio() - how many virtio-mmio devices @cfg makes */
+/** devices_nr_virtio() - how many virtio devices @cfg makes */
 unsigned int devices_nr_virtio(const struct vm_config *cfg);
 
 /**

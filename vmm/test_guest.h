@@ -34,6 +34,7 @@ struct guest_run {
 	const char *cmdline;		/* NULL: empty */
 	uint64_t deadline_ns;		/* 0: 10 s */
 	struct vm_disk_config *disk;	/* NULL: none */
+	enum vm_transport transport;
 	const cpu_set_t *vcpu_cpus;	/* NULL: any */
 	void (*started)(void *ctx);
 
@@ -110,6 +111,7 @@ static inline void guest_new(struct guest_run *g)
 						10 * NSEC_PER_SEC,
 		.disks = g->disk,
 		.nr_disks = g->disk ? 1 : 0,
+		.transport = g->transport,
 		.vcpu_cpus = g->vcpu_cpus,
 	};
 

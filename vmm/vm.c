@@ -225,6 +225,7 @@ static int load_guest(struct vm *vm, const struct vm_config *cfg,
 	const struct acpi_config acpi = {
 		.topology = &vm->topology,
 		.memory_bytes = cfg->memory_bytes,
+		.transport = cfg->transport,
 		.nr_virtio = devices_nr_virtio(cfg),
 	};
 	uint64_t initrd_gpa, initrd_len;

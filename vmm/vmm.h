@@ -61,6 +61,12 @@ struct vm_disk_faults {
 	bool torn_writes;	/* writes in flight at the end are done in part */
 };
 
+/* What stands between the guest's drivers and its virtio devices. */
+enum vm_transport {
+	VM_TRANSPORT_PCI,	/* modern, MSI-X: no exit for an interrupt */
+	VM_TRANSPORT_MMIO,	/* version 2, by ACPI: two exits for each */
+};
+
 struct vm_disk_config {
 	const char *name;	/* virtio serial, 1..20 bytes; borrowed */
 	uint64_t size_bytes;	/* multiple of 512, not 0 */
@@ -82,6 +88,7 @@ struct vm_config {
 	const char *kernel_path; /* ELF vmlinux or bzImage */
 	const char *initrd_path; /* NULL: none */
 	const char *cmdline;	/* whole kernel command line */
+	enum vm_transport transport;
 	const struct vm_disk_config *disks;
 	unsigned int nr_disks;
 	uint64_t deadline_ns;	/* host time from vm_run(); 0: none */

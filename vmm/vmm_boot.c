@@ -158,7 +158,7 @@ static void usage(void)
 	fputs("usage: vmm_boot --kernel FILE [--initrd FILE] [--cmdline TEXT]\n"
 	      "         [--cpus [Np]NnNlNcNt] [--mem SIZE] [--deadline MS]\n"
 	      "         [--disk name=N,size=S,iops=N,bps=N,ro] [--stats]\n"
-	      "         [--freeze MS]\n"
+	      "         [--transport pci|mmio] [--freeze MS]\n"
 	      "       vmm_boot --probe\n", stderr);
 }
 
@@ -175,6 +175,7 @@ static bool parse(int argc, char **argv, struct options *o)
 		{ "stats", no_argument, NULL, 's' },
 		{ "probe", no_argument, NULL, 'p' },
 		{ "freeze", required_argument, NULL, 'f' },
+		{ "transport", required_argument, NULL, 'x' },
 		{ 0 },
 	};
 	int c;
@@ -209,6 +210,12 @@ static bool parse(int argc, char **argv, struct options *o)
 			break;
 		case 'f':
 			o->freeze_ms = strtoul(optarg, NULL, 0);
+			break;
+		case 'x':
+			good = !strcmp(optarg, "pci") ||
+			       !strcmp(optarg, "mmio");
+			o->cfg.transport = *optarg == 'p' ? VM_TRANSPORT_PCI :
+							    VM_TRANSPORT_MMIO;
 			break;
 		case 's':
 			o->stats = true;

@@ -151,7 +151,8 @@ static uint8_t status_of(unsigned int n)
 
 static void start(struct vm_disk_config *disk)
 {
-	guest = (struct guest_run){ CODE(steps), .disk = disk };
+	guest = (struct guest_run){ CODE(steps), .disk = disk,
+				    .transport = VM_TRANSPORT_MMIO };
 	guest_new(&guest);
 	steps = at(STEPS_GPA, 0x10000);
 	nr_steps = 0;

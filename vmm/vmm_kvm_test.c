@@ -339,7 +339,7 @@ END_TEST
 
 START_TEST(reads_find_what_is_there_and_ones_where_nothing_is)
 {
-	struct guest_run g = { CODE(reads) };
+	struct guest_run g = { CODE(reads), .transport = VM_TRANSPORT_MMIO };
 
 	guest_run(&g, VM_END_RESET);
 	ck_assert_str_eq("cc", g.console);
