@@ -42,6 +42,7 @@ struct exec_opts {
 	char set[3][128];	/* overrides of the scenario */
 	unsigned int nr_sets;
 	const char *scheduler;
+	const char *transport;	/* NULL: the default */
 	const char *add[MAX_ADDED];
 	unsigned int nr_added;
 	char **argv;		/* of the command */
@@ -59,6 +60,7 @@ static void help(FILE *to)
 	      "      --deadline D     10min\n"
 	      "      --scheduler S    a builtin, a .bpf.o, a .bpf.c; default: none\n"
 	      "      --accel A        auto, kvm or emulated\n"
+	      "      --transport T    pci or mmio: how virtio devices are reached\n"
 	      "      --add PROGRAM    take this one along too; may be repeated\n"
 	      "  -h, --help           this\n\n"
 	      "Exits with the command's status, or 128 and the signal that ended it; 125 when\n"
@@ -90,6 +92,15 @@ static bool take_accel(struct exec_opts *o, const char *text)
 	return false;
 }
 
+static bool take_transport(struct exec_opts *o, const char *text)
+{
+	o->transport = text;
+	if (plan_is_transport(text))
+		return true;
+	complain(text, "--transport is one of pci, mmio");
+	return false;
+}
+
 /* Of each option the last one counts. */
 static void take_set(struct exec_opts *o, const char *key, const char *value)
 {
@@ -114,6 +125,7 @@ static int parse(int argc, char **argv, struct exec_opts *o)
 		{ "deadline", required_argument, NULL, 'd' },
 		{ "scheduler", required_argument, NULL, 's' },
 		{ "accel", required_argument, NULL, 'a' },
+		{ "transport", required_argument, NULL, 'v' },
 		{ "add", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -137,6 +149,8 @@ static int parse(int argc, char **argv, struct exec_opts *o)
 			o->scheduler = optarg;
 		else if (c == 'p' && o->nr_added < MAX_ADDED)
 			o->add[o->nr_added++] = optarg;
+		else if (c == 'v' && take_transport(o, optarg))
+			continue;
 		else if (c != 'a' || !take_accel(o, optarg))
 			return EXIT_OURS;
 	}
@@ -224,6 +238,7 @@ static json_t *make_plan(const struct exec_opts *o)
 	diag_fini(&d);
 	if (!plan)
 		return NULL;
+	plan_set_transport(plan, o->transport);
 	json_object_set_new(plan, "workloads", json_array());
 	/* a scheduler that goes does not end the command */
 	if (json_is_object(json_object_get(plan, "scheduler")))

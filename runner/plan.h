@@ -7,6 +7,7 @@
 #ifndef KTSTR_RUNNER_PLAN_H
 #define KTSTR_RUNNER_PLAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -27,6 +28,12 @@ struct scenario;
  * Return: new reference, or NULL out of memory.
  */
 json_t *plan_new(const struct scenario *s, uint64_t seed);
+
+/** plan_is_transport() - can a plan have it: "pci" or "mmio" */
+bool plan_is_transport(const char *name);
+
+/** plan_set_transport() - one that it can have; NULL: leave the default */
+void plan_set_transport(json_t *plan, const char *name);
 
 /**
  * plan_checks_new() - what is to be judged

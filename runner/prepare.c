@@ -17,8 +17,9 @@
 #include <unistd.h>
 
 /* What the guest can't do without, when the kernel has it as a module. */
-static const char *const guest_modules[] = { "virtio_mmio", "virtio_blk",
-					     NULL };
+static const char *const mmio_modules[] = { "virtio_mmio", "virtio_blk",
+					    NULL };
+static const char *const pci_modules[] = { "virtio_pci", "virtio_blk", NULL };
 
 static const char *prepared(json_t *plan, const char *key)
 {
@@ -79,9 +80,19 @@ static int add_programs(struct cpio *c, json_t *files, char *err_msg,
 	return 0;
 }
 
-static int add_modules(struct cpio *c, const char *kernel_dir, char *err_msg,
+static const char *const *modules_of(json_t *plan)
+{
+	const char *transport = json_string_value(json_object_get(
+		json_object_get(plan, "vm"), "transport"));
+
+	return transport && !strcmp(transport, "mmio") ? mmio_modules :
+							 pci_modules;
+}
+
+static int add_modules(struct cpio *c, json_t *plan, char *err_msg,
 		       size_t err_len)
 {
+	const char *kernel_dir = prepared(plan, "module_dir");
 	struct module_list list;
 	char name[160];
 	size_t i;
@@ -89,7 +100,7 @@ static int add_modules(struct cpio *c, const char *kernel_dir, char *err_msg,
 
 	if (!kernel_dir)
 		return 0; /* everything built in, or the agent will say so */
-	err = modules_resolve(kernel_dir, guest_modules, &list, err_msg,
+	err = modules_resolve(kernel_dir, modules_of(plan), &list, err_msg,
 			      err_len);
 	if (err)
 		return err;
@@ -120,7 +131,7 @@ static int write_initrd(json_t *plan, const char *text, int fd, char *err_msg,
 	cpio_node(&c, "dev/console", S_IFCHR | 0600, 5, 1);
 	cpio_file(&c, "init", 0755, agent->data, agent->len);
 	cpio_file(&c, "ktstr/plan.json", 0644, text, strlen(text));
-	err = add_modules(&c, prepared(plan, "module_dir"), err_msg, err_len);
+	err = add_modules(&c, plan, err_msg, err_len);
 	if (!err && config)
 		err = add_file(&c, "ktstr/config", config, err_msg, err_len);
 	if (!err && object)

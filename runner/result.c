@@ -64,12 +64,14 @@ static json_t *vm_json(const struct result_input *in)
 {
 	const struct scn_topology *t = &in->scenario->vm.topology;
 
-	return json_pack("{s:o,s:i,s:I,s:s?}", "topology",
+	return json_pack("{s:o,s:i,s:I,s:s?,s:O?}", "topology",
 			 json_sprintf("%un%ul%uc%ut", t->nodes, t->llcs,
 				      t->cores_per_llc, t->threads_per_core),
 			 "cpus", (int)t->cpus, "memory_bytes",
 			 (json_int_t)in->scenario->vm.memory_bytes, "accel",
-			 *in->accel ? in->accel : NULL);
+			 *in->accel ? in->accel : NULL, "transport",
+			 json_object_get(json_object_get(in->plan, "vm"),
+					 "transport"));
 }
 
 static json_t *scenario_json(const struct result_input *in)

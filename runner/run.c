@@ -61,6 +61,7 @@ int run_fill(struct run *r, uint64_t seed)
 	int err;
 
 	r->plan = plan_new(r->scenario, seed);
+	plan_set_transport(r->plan, r->opts->transport);
 	r->checks = plan_checks_new(r->scenario);
 	err = r->plan && r->checks ? write_scenario(r) : -ENOMEM;
 	if (err)

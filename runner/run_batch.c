@@ -169,9 +169,12 @@ static int dry_run(const struct batch *b, const struct run_opts *opts,
 	int err;
 	size_t i;
 
-	for (i = 0; i < b->nr; i++)
-		json_array_append_new(plans, plan_new(b->scenarios[i],
-						      seed_of(opts, 0)));
+	for (i = 0; i < b->nr; i++) {
+		json_t *plan = plan_new(b->scenarios[i], seed_of(opts, 0));
+
+		plan_set_transport(plan, opts->transport);
+		json_array_append_new(plans, plan);
+	}
 	err = json_array_size(plans) == b->nr ?
 	      print_json(one_or_all(plans, b->nr > 1), out) : -ENOMEM;
 	json_decref(plans);

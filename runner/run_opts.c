@@ -20,6 +20,7 @@ enum {
 	OPT_JUNIT,
 	OPT_GIT_BISECT,
 	OPT_ACCEL,
+	OPT_TRANSPORT,
 	OPT_DRY_RUN,
 	OPT_PRINT_CONFIG,
 	OPT_CONTROL,
@@ -37,6 +38,7 @@ static const struct option options[] = {
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "accel", required_argument, NULL, OPT_ACCEL },
+	{ "transport", required_argument, NULL, OPT_TRANSPORT },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "print-config", no_argument, NULL, OPT_PRINT_CONFIG },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -63,6 +65,7 @@ void run_opts_help(FILE *to)
 	      "                       disk.NAME.throttle.iops=50\n"
 	      "      --seed N         of everything random; default: a new one\n"
 	      "      --accel A        auto, kvm or emulated\n"
+	      "      --transport T    pci or mmio: how virtio devices are reached\n"
 	      "      --json FILE|-    result.json there too; several runs make an array\n"
 	      "      --ktap           KTAP on stdout instead of the report\n"
 	      "      --junit FILE     JUnit XML there\n"
@@ -118,6 +121,16 @@ static bool accel(const char *text, enum launch_accel *a)
 	}
 	fprintf(stderr,
 		"ktstr run: --accel %s: not one of auto, kvm, emulated\n",
+		text);
+	return false;
+}
+
+static bool transport(const char *text, const char **t)
+{
+	*t = text;
+	if (plan_is_transport(text))
+		return true;
+	fprintf(stderr, "ktstr run: --transport %s: not one of pci, mmio\n",
 		text);
 	return false;
 }
@@ -218,6 +231,8 @@ static bool take(struct run_opts *opts, int c, const char *arg)
 		return true;
 	case OPT_ACCEL:
 		return accel(arg, &opts->accel);
+	case OPT_TRANSPORT:
+		return transport(arg, &opts->transport);
 	case OPT_DRY_RUN:
 		opts->dry_run = true;
 		return true;

@@ -18,6 +18,7 @@ struct run_opts {
 	char freeze_every[64];	/* its --set; "" */
 	const char *scheduler;
 	const char *kernel;
+	const char *transport;	/* NULL: the default */
 	const char *json;	/* file, or "-" */
 	const char *junit;	/* file */
 	const char *out;

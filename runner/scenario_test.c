@@ -542,7 +542,7 @@ START_TEST(a_plan_has_everything_in_base_units)
 	ck_assert_ptr_nonnull(plan);
 	assert_json("\"ktstr.plan/1\"", json_object_get(plan, "schema"));
 	assert_json("7", json_object_get(plan, "seed"));
-	assert_json("{\"topology\": {\"packages\": 2, \"nodes\": 2, \"llcs\": 4, \"cores_per_llc\": 1, \"threads_per_core\": 2}, \"cpus\": 8, \"memory_bytes\": 1610612736, \"deadline_ns\": 90000000000, \"cmdline_extra\": \"\"}",
+	assert_json("{\"topology\": {\"packages\": 2, \"nodes\": 2, \"llcs\": 4, \"cores_per_llc\": 1, \"threads_per_core\": 2}, \"cpus\": 8, \"memory_bytes\": 1610612736, \"deadline_ns\": 90000000000, \"cmdline_extra\": \"\", \"transport\": \"mmio\"}",
 		    json_object_get(plan, "vm"));
 	assert_json("[{\"name\": \"data\", \"size_bytes\": 268435456, \"read_only\": false, \"tolerance_ratio\": 0.025, \"throttle\": {\"iops\": 500, \"bps\": 8000000, \"burst_ns\": 20000000}}, {\"name\": \"ro\", \"size_bytes\": 1048576, \"read_only\": true, \"tolerance_ratio\": 0.05, \"throttle\": {\"iops\": 0, \"bps\": 0, \"burst_ns\": 10000000}}]",
 		    json_object_get(plan, "disks"));

@@ -431,6 +431,14 @@ static char *cmdline_of(const struct session *s)
 	return cmdline;
 }
 
+static enum vm_transport transport_of(const struct session *s)
+{
+	const char *name = json_string_value(plan_get(s, "vm", "transport"));
+
+	return name && !strcmp(name, "mmio") ? VM_TRANSPORT_MMIO :
+					       VM_TRANSPORT_PCI;
+}
+
 /* Build the VM that the plan describes and run it to its end. */
 static int run_vm(struct session *s)
 {
@@ -448,6 +456,7 @@ static int run_vm(struct session *s)
 							    "memory_bytes")),
 		.deadline_ns = json_integer_value(plan_get(s, "vm",
 							   "deadline_ns")),
+		.transport = transport_of(s),
 		.disks = disks,
 	};
 	char why[256] = "";
