@@ -3,7 +3,7 @@
 # The front: from a scenario to a plan, from facts to a verdict. It needs no
 # VM, and its tests link nothing else.
 runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
-	metrics.o builtin.o set.o scenario.o scenario_tables.o scenario_check.o \
+	metrics.o builtin.o set.o scenario.o scenario_tables.o scenario_check.o scenario_disk.o \
 	scenario_checks.o plan.o judge.o judge_auto.o judge_end.o \
 	judge_fair.o judge_ratio.o result.o report.o rundir.o run_opts.o \
 	run.o run_batch.o run_control.o progress.o status.o status_line.o \

@@ -12,6 +12,8 @@ static const size_t counters[] = {
 	C(read_bytes), C(write_bytes), C(io_errors), C(unsupported),
 	C(malformed), C(poisoned), C(resets), C(throttle_events),
 	C(throttled_ns), C(queued_ns), C(backing_ns), C(kicks), C(interrupts),
+	C(fault_rate_errors), C(fault_range_errors), C(fault_bytes),
+	C(fault_stalls), C(fault_stalled_ns), C(fault_torn_writes),
 #undef C
 };
 
@@ -80,10 +82,14 @@ static json_t *ratio(double num, double den)
 	return den > 0 ? json_real(num / den) : json_null();
 }
 
-/* Delivered over asked, of the limit that binds: the larger share. */
+/*
+ * Delivered over asked, of the limit that binds: the larger share. The limiter
+ * let through what a planted error then failed, so that counts.
+ */
 static json_t *delivered_ratio(const struct disk_sum *sum, double ops,
-			       double bytes)
+			       double moved)
 {
+	double bytes = moved + sum->delta.fault_bytes;
 	double by_ops = sum->asked_ops > 0 ? ops / sum->asked_ops : 0;
 	double by_bytes = sum->asked_bytes > 0 ? bytes / sum->asked_bytes : 0;
 
@@ -91,6 +97,17 @@ static json_t *delivered_ratio(const struct disk_sum *sum, double ops,
 	if (!sum->limited_ns || sum->limited_ns != sum->delta.at_ns)
 		return json_null();
 	return json_real(by_ops > by_bytes ? by_ops : by_bytes);
+}
+
+static json_t *faults_json(const struct vm_disk_stats *d)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "rate_errors", (json_int_t)d->fault_rate_errors,
+			 "range_errors", (json_int_t)d->fault_range_errors,
+			 "error_bytes", (json_int_t)d->fault_bytes,
+			 "stalls", (json_int_t)d->fault_stalls,
+			 "stalled_ns", (json_int_t)d->fault_stalled_ns,
+			 "torn_writes", (json_int_t)d->fault_torn_writes);
 }
 
 json_t *disk_sum_json(const struct disk_sum *sum)
@@ -101,9 +118,11 @@ json_t *disk_sum_json(const struct disk_sum *sum)
 	double bytes = (double)d->read_bytes + d->write_bytes;
 	double seconds = d->at_ns / (double)NSEC_PER_SEC;
 	json_t *obj = json_pack(
-		"{s:{s:I, s:I}, s:{s:o, s:o, s:o}, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"{s:{s:I, s:I, s:I, s:I}, s:{s:o, s:o, s:o}, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"asked", "iops", (json_int_t)sum->asked.iops,
 		"bps", (json_int_t)sum->asked.bps,
+		"latency_ns", (json_int_t)sum->asked.latency_ns,
+		"jitter_ns", (json_int_t)sum->asked.jitter_ns,
 		"delivered", "iops", ratio(ops, seconds),
 		"bps", ratio(bytes, seconds),
 		"ratio", delivered_ratio(sum, ops, bytes),
@@ -117,7 +136,8 @@ json_t *disk_sum_json(const struct disk_sum *sum)
 	if (!obj)
 		return NULL;
 	json_object_update_new(obj, json_pack(
-		"{s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
+		"{s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
+		"faults", faults_json(d),
 		"duration_ns", (json_int_t)d->at_ns,
 		"queue_time_ns", hist_json(&sum->queue),
 		"service_time_ns", hist_json(&sum->service),

@@ -220,6 +220,41 @@ START_TEST(no_limit_gives_no_ratio)
 }
 END_TEST
 
+/* The limiter let it through: it is not the disk that was slow. */
+START_TEST(what_a_planted_error_failed_was_delivered_l8)
+{
+	struct vm_throttle t = { .bps = 409600, .latency_ns = 2 * MS,
+				 .jitter_ns = MS };
+	struct disk_mark *a = mark_at(1000, 50), *b = mark_at(2000, 150);
+	struct disk_sum *sum = calloc(1, sizeof(*sum));
+	json_t *json;
+
+	a->stats.fault_bytes = 1000;
+	b->stats.fault_bytes = 1000 + 10 * 4096;
+	b->stats.read_bytes -= 10 * 4096;
+	b->stats.fault_rate_errors = 9;
+	b->stats.fault_range_errors = 1;
+	b->stats.fault_stalls = 2;
+	b->stats.fault_stalled_ns = 20 * MS;
+	disk_sum_add(sum, a, b, &t, NULL);
+	json = disk_sum_json(sum);
+	ck_assert_double_eq_tol(1, real_at(json, "delivered", "ratio"), 1e-9);
+	ck_assert_double_eq_tol(368640, real_at(json, "delivered", "bps"),
+				1e-9);
+	ck_assert_uint_eq(2 * MS, real_at(json, "asked", "latency_ns"));
+	ck_assert_uint_eq(MS, real_at(json, "asked", "jitter_ns"));
+	ck_assert_uint_eq(9, real_at(json, "faults", "rate_errors"));
+	ck_assert_uint_eq(1, real_at(json, "faults", "range_errors"));
+	ck_assert_uint_eq(40960, real_at(json, "faults", "error_bytes"));
+	ck_assert_uint_eq(2, real_at(json, "faults", "stalls"));
+	ck_assert_uint_eq(20 * MS, real_at(json, "faults", "stalled_ns"));
+	json_decref(json);
+	free(a);
+	free(b);
+	free(sum);
+}
+END_TEST
+
 START_TEST(histograms_of_a_part_are_the_difference)
 {
 	struct vm_throttle t = { .iops = 10 };
@@ -303,6 +338,7 @@ int main(void)
 	tcase_add_test(tc, what_is_undefined_is_null);
 	tcase_add_test(tc, delivered_is_judged_by_the_limit_that_binds);
 	tcase_add_test(tc, no_limit_gives_no_ratio);
+	tcase_add_test(tc, what_a_planted_error_failed_was_delivered_l8);
 	tcase_add_test(tc, histograms_of_a_part_are_the_difference);
 	tcase_add_test(tc, tail_keeps_the_last_lines_printable);
 	tcase_add_test(tc, tail_survives_a_flood);

@@ -257,17 +257,22 @@ static const json_t *asked_of(const json_t *planned, const json_t *disk)
 
 /*
  * Counting whole requests, a window can be one request and one burst off,
- * whatever the tolerance (DISK-WORKER, L1 and L2).
+ * whatever the tolerance (DISK-WORKER, L1 and L2). What is counted is what was
+ * completed: so what the latency keeps in flight may be missing, and what could
+ * have been done while the disk stalled.
  */
 static double granularity(const json_t *planned, const json_t *disk,
 			  double phase_ns)
 {
+	const json_t *asked = asked_of(planned, disk);
 	double ops = real(disk, "reads") + real(disk, "writes") +
 		     real(disk, "flushes");
-	double burst_ns = real(json_object_get(planned, "throttle"),
-			       "burst_ns");
+	double off_ns = real(json_object_get(planned, "throttle"),
+			     "burst_ns") +
+			real(asked, "latency_ns") + real(asked, "jitter_ns") +
+			real(json_object_get(disk, "faults"), "stalled_ns");
 
-	return (ops > 0 ? 1 / ops : 0) + (phase_ns > 0 ? burst_ns / phase_ns : 0);
+	return (ops > 0 ? 1 / ops : 0) + (phase_ns > 0 ? off_ns / phase_ns : 0);
 }
 
 static double disk_busy_ns(const json_t *disk)

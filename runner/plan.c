@@ -64,7 +64,24 @@ static json_t *vm_json(const struct scn_vm *vm)
 			 transports[0]);
 }
 
-static json_t *disks_json(const struct scenario *s)
+static json_t *faults_json(const struct scn_faults *f)
+{
+	return json_pack("{s:f,s:o,s:o,s:o,s:o,s:o,s:b}", "error_ratio",
+			 f->error_rate, "error_from", json_u64(f->error_from),
+			 "error_bytes", json_u64(f->error_bytes), "stall_ns",
+			 json_u64(f->stall_ns), "stall_every",
+			 json_u64(f->stall_every), "stall_at_ns",
+			 json_u64(f->stall_at_ns), "torn_writes",
+			 f->torn_writes);
+}
+
+/* Not a workload's of the same name. */
+static uint64_t disk_seed(uint64_t seed, const char *name)
+{
+	return workload_seed(workload_seed(seed, "disk"), name);
+}
+
+static json_t *disks_json(const struct scenario *s, uint64_t seed)
 {
 	json_t *disks = json_array();
 	unsigned int i;
@@ -73,12 +90,17 @@ static json_t *disks_json(const struct scenario *s)
 		const struct scn_disk *d = &s->disks[i];
 
 		json_array_append_new(disks, json_pack(
-			"{s:s,s:o,s:b,s:f,s:{s:o,s:o,s:o}}", "name", d->name,
+			"{s:s,s:o,s:b,s:f,s:{s:o,s:o,s:o,s:o,s:o},s:o,s:o}",
+			"name", d->name,
 			"size_bytes", json_u64(d->size_bytes), "read_only",
 			d->read_only, "tolerance_ratio", d->tolerance,
 			"throttle", "iops", json_u64(d->throttle.iops),
 			"bps", json_u64(d->throttle.bps), "burst_ns",
-			json_u64(d->throttle.burst_ns)));
+			json_u64(d->throttle.burst_ns), "latency_ns",
+			json_u64(d->throttle.latency_ns), "jitter_ns",
+			json_u64(d->throttle.jitter_ns), "faults",
+			faults_json(&d->faults), "seed",
+			json_u64(disk_seed(seed, d->name))));
 	}
 	return disks;
 }
@@ -192,17 +214,44 @@ static json_t *workloads_json(const struct scenario *s, uint64_t seed)
 	return workloads;
 }
 
+static json_t *set_throttle_json(const struct scn_set_throttle *t)
+{
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o}", "disk", t->disk, "iops",
+			 json_u64(t->iops), "bps", json_u64(t->bps),
+			 "burst_ns", json_u64(t->burst_ns), "latency_ns",
+			 json_u64(t->latency_ns), "jitter_ns",
+			 json_u64(t->jitter_ns));
+}
+
+static json_t *set_faults_json(const struct scn_set_faults *f)
+{
+	const struct scn_faults faults = {
+		.error_rate = f->error_rate,
+		.error_from = f->error_from,
+		.error_bytes = f->error_bytes,
+		.stall_ns = f->stall_ns,
+		.stall_every = f->stall_every,
+		.stall_at_ns = f->stall_at_ns,
+		.torn_writes = f->torn_writes,
+	};
+	json_t *step = faults_json(&faults);
+
+	json_object_set_new(step, "disk", json_string(f->disk));
+	return step;
+}
+
 static json_t *step_json(const struct scn_step *step)
 {
-	const struct scn_set_throttle *t = &step->set_throttle;
 	const struct scn_freeze *f = &step->freeze;
 
 	if (f->base.node)
 		return json_pack("{s:{s:s?,s:o}}", "freeze", "name", f->name,
 				 "after_ns", json_u64(f->after_ns));
-	return json_pack("{s:{s:s,s:o,s:o,s:o}}", "set_throttle", "disk",
-			 t->disk, "iops", json_u64(t->iops), "bps",
-			 json_u64(t->bps), "burst_ns", json_u64(t->burst_ns));
+	if (step->set_faults.base.node)
+		return json_pack("{s:o}", "set_faults",
+				 set_faults_json(&step->set_faults));
+	return json_pack("{s:o}", "set_throttle",
+			 set_throttle_json(&step->set_throttle));
 }
 
 static json_t *steps_json(const struct scn_phase *p)
@@ -250,7 +299,7 @@ json_t *plan_new(const struct scenario *s, uint64_t seed)
 			 "schema", "ktstr.plan/1", "name", s->name, "seed",
 			 json_u64(seed), "kernel", "path", "release",
 			 "hash", "config_hash", "vm", vm_json(&s->vm), "disks",
-			 disks_json(s), "scheduler",
+			 disks_json(s, seed), "scheduler",
 			 scheduler_json(&s->scheduler), "workloads",
 			 workloads_json(s, seed), "phases", phases_json(s),
 			 "telemetry", telemetry_json(&s->telemetry));

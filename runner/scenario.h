@@ -40,6 +40,16 @@ struct scn_vm {
 struct scn_throttle {
 	struct table_base base;
 	uint64_t iops, bps, burst_ns;
+	uint64_t latency_ns, jitter_ns;
+};
+
+/* What a disk gets wrong; all zeroes: nothing. */
+struct scn_faults {
+	struct table_base base;
+	double error_rate;
+	uint64_t error_from, error_bytes;
+	uint64_t stall_ns, stall_every, stall_at_ns;
+	bool torn_writes;
 };
 
 struct scn_disk {
@@ -47,6 +57,7 @@ struct scn_disk {
 	const char *name;
 	uint64_t size_bytes;
 	struct scn_throttle throttle;
+	struct scn_faults faults;
 	double tolerance;
 	bool read_only;
 };
@@ -103,6 +114,17 @@ struct scn_set_throttle {
 	struct table_base base;	/* node NULL: this step is another one */
 	const char *disk;
 	uint64_t iops, bps, burst_ns;
+	uint64_t latency_ns, jitter_ns;
+};
+
+/* Once resolved: all of what is in force from the step on. */
+struct scn_set_faults {
+	struct table_base base;	/* node NULL: this step is another one */
+	const char *disk;
+	double error_rate;
+	uint64_t error_from, error_bytes;
+	uint64_t stall_ns, stall_every, stall_at_ns;
+	bool torn_writes;
 };
 
 /* All stops for a consistent look. */
@@ -116,6 +138,7 @@ struct scn_step {
 	struct table_base base;
 	struct scn_set_throttle set_throttle;
 	struct scn_freeze freeze;
+	struct scn_set_faults set_faults;
 };
 
 struct scn_phase {
@@ -241,6 +264,25 @@ const char *scn_op_name(enum scn_op op);
  * checks that look at more than one key.
  */
 extern const struct table_spec scenario_spec;
+
+/* scenario_disk.c */
+extern const struct table_spec scenario_throttle_spec, scenario_faults_spec;
+extern const struct table_spec scenario_set_throttle_spec;
+extern const struct table_spec scenario_set_faults_spec;
+
+/** scenario_check_faults() - of a disk; what has no effect becomes 0 */
+void scenario_check_faults(struct diag *d, const struct scn_disk *disk,
+			   struct scn_faults *f);
+/**
+ * scenario_resolve_throttle() - what a step leaves out stays as it was
+ * @in_force: on that disk; as the step leaves it on return
+ */
+void scenario_resolve_throttle(struct scn_set_throttle *t,
+			       struct scn_throttle *in_force);
+/** scenario_resolve_faults() - likewise, and checked */
+void scenario_resolve_faults(struct diag *d, const struct scn_disk *disk,
+			     struct scn_set_faults *set,
+			     struct scn_faults *in_force);
 
 void scenario_check(struct scenario *s, struct diag *d);
 void scenario_check_checks(struct scenario *s, struct diag *d);

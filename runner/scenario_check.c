@@ -89,10 +89,12 @@ static void check_disks(struct scenario *s, struct diag *d)
 {
 	unsigned int i;
 
-	for (i = 0; i < s->nr_disks; i++)
+	for (i = 0; i < s->nr_disks; i++) {
 		if (s->disks[i].size_bytes % 512)
 			diag_value(d, place(&s->disks[i].base, "size"),
 				   "size must be a multiple of 512 bytes");
+		scenario_check_faults(d, &s->disks[i], &s->disks[i].faults);
+	}
 }
 
 static void check_builtin(const struct scn_scheduler *s, struct diag *d)
@@ -428,14 +430,32 @@ static void check_freeze(struct diag *d, const struct scn_phase *p,
 		   f->after_ns / 1e9, p->name, p->duration_ns / 1e9);
 }
 
+/* A disk's settings as the steps so far leave them. */
+struct disk_state {
+	struct scn_throttle throttle;
+	struct scn_faults faults;
+};
+
+static struct disk_state *step_disk(const struct scenario *s, struct diag *d,
+				    const struct table_base *step,
+				    const char *name, struct disk_state *now)
+{
+	const struct scn_disk *disk = scenario_find_disk(s, name);
+
+	if (disk)
+		return &now[disk - s->disks];
+	unknown_disk(s, d, get(step, "disk"), name);
+	return NULL;
+}
+
 /* What a step leaves out stays as the steps before left it. */
 static void resolve_step(const struct scenario *s, struct diag *d,
 			 struct scn_phase *phase, struct scn_step *step,
-			 struct scn_throttle *now)
+			 struct disk_state *now)
 {
 	struct scn_set_throttle *t = &step->set_throttle;
-	const struct scn_disk *disk;
-	struct scn_throttle *in_force;
+	struct scn_set_faults *f = &step->set_faults;
+	struct disk_state *disk;
 
 	if (step->base.node->nr != 1) {
 		diag_value(d, step->base.node,
@@ -445,28 +465,22 @@ static void resolve_step(const struct scenario *s, struct diag *d,
 		return;
 	}
 	check_freeze(d, phase, &step->freeze);
-	if (!t->base.node || !t->disk)
-		return;
-	disk = scenario_find_disk(s, t->disk);
-	if (!disk) {
-		unknown_disk(s, d, get(&t->base, "disk"), t->disk);
-		return;
+	if (t->base.node && t->disk) {
+		disk = step_disk(s, d, &t->base, t->disk, now);
+		if (disk)
+			scenario_resolve_throttle(t, &disk->throttle);
 	}
-	in_force = &now[disk - s->disks];
-	if (t->iops == FIELD_UNSET)
-		t->iops = in_force->iops;
-	if (t->bps == FIELD_UNSET)
-		t->bps = in_force->bps;
-	if (t->burst_ns == FIELD_UNSET)
-		t->burst_ns = in_force->burst_ns;
-	in_force->iops = t->iops;
-	in_force->bps = t->bps;
-	in_force->burst_ns = t->burst_ns;
+	if (f->base.node && f->disk) {
+		disk = step_disk(s, d, &f->base, f->disk, now);
+		if (disk)
+			scenario_resolve_faults(d, &s->disks[disk - now], f,
+						&disk->faults);
+	}
 }
 
 static void check_phases(struct scenario *s, struct diag *d)
 {
-	struct scn_throttle now[SCENARIO_MAX_DISKS];
+	struct disk_state now[SCENARIO_MAX_DISKS];
 	bool any_measured = false;
 	uint64_t sum_ns = 0;
 	unsigned int i, j;
@@ -478,7 +492,8 @@ static void check_phases(struct scenario *s, struct diag *d)
 			.measure = true,
 		};
 	for (i = 0; i < s->nr_disks; i++)
-		now[i] = s->disks[i].throttle;
+		now[i] = (struct disk_state){ s->disks[i].throttle,
+					      s->disks[i].faults };
 	for (i = 0; i < s->nr_phases; i++) {
 		any_measured |= s->phases[i].measure;
 		sum_ns += s->phases[i].duration_ns;

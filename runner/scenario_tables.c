@@ -125,25 +125,6 @@ static const struct table_spec vm_spec = {
 
 /* disk */
 
-static const struct field throttle_fields[] = {
-	{ .key = "iops", .type = FIELD_UNIT, AT(scn_throttle, iops),
-	  .unit = UNIT_PER_S, .max = 100000000 },
-	{ .key = "bps", .type = FIELD_UNIT, AT(scn_throttle, bps),
-	  .unit = UNIT_BPS, .max = 1024 * GI },
-	{ .key = "burst", .type = FIELD_UNIT, AT(scn_throttle, burst_ns),
-	  .unit = UNIT_TIME, .min = 1, .max = 60 * SEC },
-	LATER("latency", NULL),
-	LATER("jitter", NULL),
-	{ 0 },
-};
-
-static const struct table_spec throttle_spec = {
-	.what = "a throttle",
-	.fields = throttle_fields,
-	.size = sizeof(struct scn_throttle),
-	.defaults = &(const struct scn_throttle){ .burst_ns = 10 * MS },
-};
-
 static const struct field disk_fields[] = {
 	/* the virtio serial has 20 bytes */
 	{ .key = "name", .type = FIELD_NAME, AT(scn_disk, name), .max = 20,
@@ -151,12 +132,13 @@ static const struct field disk_fields[] = {
 	{ .key = "size", .type = FIELD_UNIT, AT(scn_disk, size_bytes),
 	  .unit = UNIT_SIZE, .min = MI, .max = 64 * GI, .required = true },
 	{ .key = "throttle", .type = FIELD_TABLE, AT(scn_disk, throttle),
-	  .table = &throttle_spec, .inline_table = true },
+	  .table = &scenario_throttle_spec, .inline_table = true },
 	{ .key = "tolerance", .type = FIELD_RATIO, AT(scn_disk, tolerance),
 	  .max = 100 },
 	{ .key = "read_only", .type = FIELD_BOOL, AT(scn_disk, read_only) },
 	LATER("image", "a disk is memory of the host, all zeroes at first"),
-	LATER("faults", NULL),
+	{ .key = "faults", .type = FIELD_TABLE, AT(scn_disk, faults),
+	  .table = &scenario_faults_spec, .inline_table = true },
 	{ 0 },
 };
 
@@ -436,30 +418,6 @@ static const struct table_spec workload_spec = {
 
 /* phase */
 
-static const struct field set_throttle_fields[] = {
-	{ .key = "disk", .type = FIELD_STRING, AT(scn_set_throttle, disk),
-	  .required = true },
-	{ .key = "iops", .type = FIELD_UNIT, AT(scn_set_throttle, iops),
-	  .unit = UNIT_PER_S, .max = 100000000 },
-	{ .key = "bps", .type = FIELD_UNIT, AT(scn_set_throttle, bps),
-	  .unit = UNIT_BPS, .max = 1024 * GI },
-	{ .key = "burst", .type = FIELD_UNIT, AT(scn_set_throttle, burst_ns),
-	  .unit = UNIT_TIME, .min = 1, .max = 60 * SEC },
-	LATER("latency", NULL),
-	LATER("jitter", NULL),
-	{ 0 },
-};
-
-static const struct table_spec set_throttle_spec = {
-	.what = "set_throttle",
-	.fields = set_throttle_fields,
-	.size = sizeof(struct scn_set_throttle),
-	.defaults = &(const struct scn_set_throttle){
-		.iops = FIELD_UNSET, .bps = FIELD_UNSET,
-		.burst_ns = FIELD_UNSET,
-	},
-};
-
 static const struct field freeze_fields[] = {
 	{ .key = "name", .type = FIELD_NAME, AT(scn_freeze, name), .max = 32 },
 	{ .key = "after", .type = FIELD_UNIT, AT(scn_freeze, after_ns),
@@ -475,11 +433,14 @@ static const struct table_spec freeze_spec = {
 
 static const struct field step_fields[] = {
 	{ .key = "set_throttle", .type = FIELD_TABLE,
-	  AT(scn_step, set_throttle), .table = &set_throttle_spec,
+	  AT(scn_step, set_throttle), .table = &scenario_set_throttle_spec,
 	  .inline_table = true, .optional = true },
+	{ .key = "set_faults", .type = FIELD_TABLE, AT(scn_step, set_faults),
+	  .table = &scenario_set_faults_spec, .inline_table = true,
+	  .optional = true },
 	{ .key = "freeze", .type = FIELD_TABLE, AT(scn_step, freeze),
 	  .table = &freeze_spec, .inline_table = true, .optional = true },
-	LATER("start", NULL), LATER("stop", NULL), LATER("set_faults", NULL),
+	LATER("start", NULL), LATER("stop", NULL),
 	LATER("set_cpus", NULL), LATER("move", NULL),
 	LATER("freeze_cgroup", NULL), LATER("cpu_offline", NULL),
 	LATER("cpu_online", NULL), LATER("write_map", NULL),

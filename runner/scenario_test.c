@@ -112,8 +112,41 @@ static const struct bad {
 	{ LOAD DISK "throttle = { bps = \"8M\" }\n",
 	  "t.toml:9:20: error: bps = \"8M\" does not end in a unit of rate of bytes per second",
 	  "did you mean MB/s or MiB/s?" },
-	{ LOAD DISK "throttle = { latency = \"2ms\" }\n",
-	  "t.toml:9:14: error: latency is not supported yet", NULL },
+	{ LOAD DISK "throttle = { latency = \"2m\" }\n",
+	  "t.toml:9:24: error: latency = \"2m\" does not end in a unit of time",
+	  "did you mean min or ms?" },
+	{ LOAD DISK "throttle = { jitter = \"61s\" }\n",
+	  "t.toml:9:23: error: jitter must be between 0ns and 60s, not 61s",
+	  NULL },
+	{ LOAD DISK "faults = { error_rate = 2 }\n",
+	  "t.toml:9:25: error: error_rate must be at most 100%", NULL },
+	{ LOAD DISK "faults = { error_rate = 1e-10 }\n",
+	  "t.toml:9:25: error: an error_rate below 1e-9 would fail no request",
+	  NULL },
+	{ LOAD DISK "faults = { error_rates = 0.1 }\n",
+	  "t.toml:9:12: error: unknown key \"error_rates\" in faults",
+	  "did you mean \"error_rate\"?" },
+	{ LOAD DISK "faults = { error_from = \"1M\" }\n",
+	  "t.toml:9:25: error: error_from needs an error_size", NULL },
+	{ LOAD DISK "faults = { error_from = 100, error_size = \"1K\" }\n",
+	  "t.toml:9:25: error: error_from must be a multiple of 512 bytes",
+	  NULL },
+	{ LOAD DISK "faults = { error_size = 513 }\n",
+	  "t.toml:9:25: error: error_size must be a multiple of 512 bytes",
+	  NULL },
+	{ LOAD DISK "faults = { error_from = \"63M\", error_size = \"2M\" }\n",
+	  "t.toml:9:45: error: the sectors that fail end beyond the disk's 67108864 bytes",
+	  NULL },
+	{ LOAD DISK "faults = { error_from = \"65M\", error_size = \"1K\" }\n",
+	  "t.toml:9:45: error: the sectors that fail end beyond the disk's 67108864 bytes",
+	  NULL },
+	{ LOAD DISK "faults = { stall_every = 5 }\n",
+	  "t.toml:9:26: error: stall_every needs a stall", NULL },
+	{ LOAD DISK "faults = { stall_at = \"1s\" }\n",
+	  "t.toml:9:23: error: stall_at needs a stall", NULL },
+	{ LOAD DISK "faults = { stall = \"1s\", stall_every = 5, stall_at = \"1s\" }\n",
+	  "t.toml:9:54: error: a stall comes at a time or at every so many requests, not both",
+	  NULL },
 	{ LOAD DISK "throttle = { iopps = 1 }\n",
 	  "t.toml:9:14: error: unknown key \"iopps\" in a throttle",
 	  "did you mean \"iops\"?" },
@@ -258,6 +291,14 @@ static const struct bad {
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { set_throttle = { disk = \"d\", iops = 5 } } ]\n",
 	  "t.toml:9:34: error: there is no disk \"d\"",
 	  "add a [[disk]] with name = \"d\"" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { set_faults = { disk = \"d\" } } ]\n",
+	  "t.toml:9:32: error: there is no disk \"d\"",
+	  "add a [[disk]] with name = \"d\"" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { set_faults = { stall = \"1s\" } } ]\n",
+	  "t.toml:9:23: error: set_faults needs a disk", NULL },
+	{ LOAD DISK "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { set_faults = { disk = \"data\", error_size = \"65M\" } } ]\n",
+	  "t.toml:12:53: error: the sectors that fail end beyond the disk's 67108864 bytes",
+	  NULL },
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { freeze = true } ]\n",
 	  "t.toml:9:19: error: freeze must be a table, not a boolean", NULL },
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { freeze = { after = \"1s\" } } ]\n",
@@ -407,7 +448,8 @@ static const char whole[] =
 	"[[disk]]\n"
 	"name = \"data\"\n"
 	"size = \"256M\"\n"
-	"throttle = { iops = \"500/s\", bps = \"8MB/s\", burst = \"20ms\" }\n"
+	"throttle = { iops = \"500/s\", bps = \"8MB/s\", burst = \"20ms\", latency = \"2ms\", jitter = \"500us\" }\n"
+	"faults = { error_rate = \"2.5%\", stall = \"10ms\", stall_every = 100 }\n"
 	"tolerance = \"2.5%\"\n"
 	"[[disk]]\n"
 	"name = \"ro\"\n"
@@ -442,15 +484,18 @@ static const char whole[] =
 	"[[phase]]\n"
 	"name = \"slow\"\n"
 	"duration = \"3s\"\n"
-	"do = [ { set_throttle = { disk = \"data\", iops = 50 } } ]\n"
+	"do = [ { set_throttle = { disk = \"data\", iops = 50 } },\n"
+	" { set_faults = { disk = \"data\", error_size = \"4K\" } } ]\n"
 	"[[phase]]\n"
 	"name = \"slower\"\n"
 	"duration = \"2s\"\n"
-	"do = [ { set_throttle = { disk = \"data\", bps = \"1MiB/s\" } } ]\n"
+	"do = [ { set_throttle = { disk = \"data\", bps = \"1MiB/s\" } },\n"
+	" { set_faults = { disk = \"data\", stall_at = \"1s\", stall = \"20ms\" } } ]\n"
 	"[[phase]]\n"
 	"name = \"burst\"\n"
 	"duration = \"1s\"\n"
-	"do = [ { set_throttle = { disk = \"data\", burst = \"1ms\" } },"
+	"do = [ { set_throttle = { disk = \"data\", burst = \"1ms\", latency = 0 } },\n"
+	" { set_faults = { disk = \"data\", torn_writes = true } },"
 	" { freeze = {} }, { freeze = { name = \"mid\", after = \"500ms\" } } ]\n"
 	"[telemetry]\n"
 	"interval = \"5ms\"\n"
@@ -544,7 +589,10 @@ START_TEST(a_plan_has_everything_in_base_units)
 	assert_json("7", json_object_get(plan, "seed"));
 	assert_json("{\"topology\": {\"packages\": 2, \"nodes\": 2, \"llcs\": 4, \"cores_per_llc\": 1, \"threads_per_core\": 2}, \"cpus\": 8, \"memory_bytes\": 1610612736, \"deadline_ns\": 90000000000, \"cmdline_extra\": \"\", \"transport\": \"mmio\"}",
 		    json_object_get(plan, "vm"));
-	assert_json("[{\"name\": \"data\", \"size_bytes\": 268435456, \"read_only\": false, \"tolerance_ratio\": 0.025, \"throttle\": {\"iops\": 500, \"bps\": 8000000, \"burst_ns\": 20000000}}, {\"name\": \"ro\", \"size_bytes\": 1048576, \"read_only\": true, \"tolerance_ratio\": 0.05, \"throttle\": {\"iops\": 0, \"bps\": 0, \"burst_ns\": 10000000}}]",
+	assert_json("[{\"name\": \"data\", \"size_bytes\": 268435456, \"read_only\": false, \"tolerance_ratio\": 0.025, \"throttle\": {\"iops\": 500, \"bps\": 8000000, \"burst_ns\": 20000000, \"latency_ns\": 2000000, \"jitter_ns\": 500000},"
+		    "  \"faults\": {\"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 0, \"stall_ns\": 10000000, \"stall_every\": 100, \"stall_at_ns\": 0, \"torn_writes\": false}, \"seed\": 21371594835082},"
+		    " {\"name\": \"ro\", \"size_bytes\": 1048576, \"read_only\": true, \"tolerance_ratio\": 0.05, \"throttle\": {\"iops\": 0, \"bps\": 0, \"burst_ns\": 10000000, \"latency_ns\": 0, \"jitter_ns\": 0},"
+		    "  \"faults\": {\"error_ratio\": 0.0, \"error_from\": 0, \"error_bytes\": 0, \"stall_ns\": 0, \"stall_every\": 0, \"stall_at_ns\": 0, \"torn_writes\": false}, \"seed\": 1085857449897357}]",
 		    json_object_get(plan, "disks"));
 	assert_json("{\"name\": \"reader\", \"kind\": \"io_rand_read\", \"workers\": 4, \"disk\": \"data\", \"cgroup\": \"batch/io\", \"cpus\": [4, 5, 6, 7], \"cpu_weight\": 50, \"cpu_max\": {\"quota_ns\": 150000000, \"period_ns\": 100000000}, \"nice\": -5, \"policy\": {\"kind\": \"rr\", \"priority\": 7}, \"params\": {\"block_bytes\": 16384, \"depth\": 1}, \"seed\": 99}",
 		    workload);
@@ -572,12 +620,16 @@ START_TEST(a_step_keeps_what_it_does_not_name)
 	json_t *phases = json_object_get(plan, "phases");
 
 	assert_json("[]", json_object_get(json_array_get(phases, 0), "do"));
-	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 8000000, \"burst_ns\": 20000000}}]",
+	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 8000000, \"burst_ns\": 20000000, \"latency_ns\": 2000000, \"jitter_ns\": 500000}},"
+		    "{\"set_faults\": {\"disk\": \"data\", \"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 4096, \"stall_ns\": 10000000, \"stall_every\": 100, \"stall_at_ns\": 0, \"torn_writes\": false}}]",
 		    json_object_get(json_array_get(phases, 1), "do"));
 	/* the second step stands on the first, not on the disk */
-	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 20000000}}]",
+	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 20000000, \"latency_ns\": 2000000, \"jitter_ns\": 500000}},"
+		    "{\"set_faults\": {\"disk\": \"data\", \"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 4096, \"stall_ns\": 20000000, \"stall_every\": 0, \"stall_at_ns\": 1000000000, \"torn_writes\": false}}]",
 		    json_object_get(json_array_get(phases, 2), "do"));
-	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 1000000}}, {\"freeze\": {\"name\": null, \"after_ns\": 0}}, {\"freeze\": {\"name\": \"mid\", \"after_ns\": 500000000}}]",
+	/* a stall at a time is over by then, all else is still in force */
+	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 1000000, \"latency_ns\": 0, \"jitter_ns\": 500000}},"
+		    "{\"set_faults\": {\"disk\": \"data\", \"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 4096, \"stall_ns\": 0, \"stall_every\": 0, \"stall_at_ns\": 0, \"torn_writes\": true}}, {\"freeze\": {\"name\": null, \"after_ns\": 0}}, {\"freeze\": {\"name\": \"mid\", \"after_ns\": 500000000}}]",
 		    json_object_get(json_array_get(phases, 3), "do"));
 	json_decref(plan);
 	scenario_free(s);
@@ -654,11 +706,13 @@ static const struct set_case {
 	{ { "vm.memory=1G" }, NULL, "\nmemory = \"1G\"\n" },
 	{ { "vm.memory=268435456" }, NULL, "\nmemory = \"256M\"\n" },
 	{ { "disk.data.throttle.iops=50" }, NULL,
-	  "throttle = { iops = 50, bps = \"8MB/s\", burst = \"20ms\" }" },
+	  "throttle = { iops = 50, bps = \"8MB/s\", burst = \"20ms\", latency = \"2ms\", jitter = \"500us\" }" },
 	{ { "disk.1.read_only=false", "disk.ro.size=\"2M\"" }, NULL,
 	  "name = \"ro\"\nsize = \"2M\"" },
 	{ { "disk.ro.throttle.bps=8MB/s" }, NULL,
-	  "throttle = { iops = 0, bps = \"8MB/s\", burst = \"10ms\" }" },
+	  "throttle = { iops = 0, bps = \"8MB/s\", burst = \"10ms\", latency = \"0ns\", jitter = \"0ns\" }" },
+	{ { "disk.data.faults.error_rate=0.5" }, NULL,
+	  "faults = { error_rate = 0.5, error_from = \"0B\", error_size = \"0B\", stall = \"10ms\", stall_every = 100, stall_at = \"0ns\", torn_writes = false }" },
 	{ { "workload.web.params={ burst = \"3ms\" }" }, NULL,
 	  "params = { burst = \"3ms\", sleep = \"100ms\" }" },
 	{ { "workload.web.nice=5", "workload.web.nice=6" }, NULL,

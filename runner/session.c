@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,35 +74,97 @@ static int disk_by_name(const struct session *s, const char *name)
 	return -1;
 }
 
-static void override(uint64_t *rate, json_t *value)
+static uint64_t u64_of(json_t *obj, const char *key)
 {
-	if (json_is_integer(value) && json_integer_value(value) >= 0)
-		*rate = json_integer_value(value);
+	json_int_t value = json_integer_value(json_object_get(obj, key));
+
+	return value > 0 ? value : 0;
 }
+
+static struct vm_throttle throttle_of(json_t *t)
+{
+	return (struct vm_throttle){
+		.iops = u64_of(t, "iops"),
+		.bps = u64_of(t, "bps"),
+		.burst_ns = u64_of(t, "burst_ns"),
+		.latency_ns = u64_of(t, "latency_ns"),
+		.jitter_ns = u64_of(t, "jitter_ns"),
+	};
+}
+
+static struct vm_disk_faults faults_of(json_t *f)
+{
+	return (struct vm_disk_faults){
+		.error_ppb = llround(1e9 * json_number_value(
+			json_object_get(f, "error_ratio"))),
+		.error_from = u64_of(f, "error_from"),
+		.error_bytes = u64_of(f, "error_bytes"),
+		.stall_ns = u64_of(f, "stall_ns"),
+		.stall_every = u64_of(f, "stall_every"),
+		.stall_at_ns = u64_of(f, "stall_at_ns"),
+		.torn_writes = json_is_true(json_object_get(f, "torn_writes")),
+	};
+}
+
+static void step_throttle(struct session *s, json_t *args)
+{
+	int disk = disk_by_name(s, json_string_value(
+		json_object_get(args, "disk")));
+
+	if (disk < 0)
+		return;
+	s->throttle[disk] = throttle_of(args);
+	vm_disk_set_throttle(s->vm, disk, &s->throttle[disk]);
+}
+
+static void set_faults(struct session *s, const char *name, json_t *faults)
+{
+	const struct vm_disk_faults f = faults_of(faults);
+	int disk = disk_by_name(s, name);
+
+	if (disk >= 0)
+		vm_disk_set_faults(s->vm, disk, &f);
+}
+
+static void step_faults(struct session *s, json_t *args)
+{
+	set_faults(s, json_string_value(json_object_get(args, "disk")), args);
+}
+
+/* A disk's own faults wait until now: they are not for the boot. */
+static void begin_faults(struct session *s)
+{
+	json_t *d;
+	size_t i;
+
+	json_array_foreach(json_object_get(s->plan, "disks"), i, d)
+		set_faults(s, json_string_value(json_object_get(d, "name")),
+			   json_object_get(d, "faults"));
+}
+
+/* A step of a disk says all of what is in force from it on. */
+static const struct host_step {
+	const char *name;
+	void (*run)(struct session *s, json_t *args);
+} host_steps[] = {
+	{ "set_throttle", step_throttle },
+	{ "set_faults", step_faults },
+	{ "freeze", session_look_step },
+}; /* no entry: the agent's */
 
 /* Steps that the host carries out, in order, before the phase begins. */
 static void run_steps(struct session *s, json_t *steps)
 {
 	json_t *step, *args;
-	size_t i;
+	size_t i, j;
 
 	json_array_foreach(steps, i, step) {
-		int disk;
-
-		args = json_object_get(step, "freeze");
-		if (args)
-			session_look_step(s, args);
-		args = json_object_get(step, "set_throttle");
-		disk = disk_by_name(s, json_string_value(
-			json_object_get(args, "disk")));
-		if (disk < 0)
-			continue;
-		override(&s->throttle[disk].iops,
-			 json_object_get(args, "iops"));
-		override(&s->throttle[disk].bps, json_object_get(args, "bps"));
-		override(&s->throttle[disk].burst_ns,
-			 json_object_get(args, "burst_ns"));
-		vm_disk_set_throttle(s->vm, disk, &s->throttle[disk]);
+		for (j = 0; j < sizeof(host_steps) / sizeof(host_steps[0]);
+		     j++) {
+			args = json_object_get(step, host_steps[j].name);
+			if (args)
+				host_steps[j].run(s, args);
+		}
 	}
 }
 
@@ -111,6 +174,8 @@ void session_phase_begin(struct session *s, uint32_t index)
 	json_t *phase = json_array_get(json_object_get(s->plan, "phases"),
 				       index);
 
+	if (!index)
+		begin_faults(s);
 	run_steps(s, json_object_get(phase, "do"));
 	memcpy(p->asked, s->throttle, sizeof(p->asked));
 	if (s->sampler) {
@@ -368,16 +433,6 @@ static const struct vm_ops vm_ops = {
 	.started = on_started,
 };
 
-static struct vm_throttle throttle_of(json_t *t)
-{
-	struct vm_throttle out = { 0 };
-
-	override(&out.iops, json_object_get(t, "iops"));
-	override(&out.bps, json_object_get(t, "bps"));
-	override(&out.burst_ns, json_object_get(t, "burst_ns"));
-	return out;
-}
-
 static unsigned int uint_of(json_t *obj, const char *key)
 {
 	return json_integer_value(json_object_get(obj, key));
@@ -401,6 +456,7 @@ static int disks_of_plan(struct session *s, struct vm_disk_config *disks)
 			.read_only = json_is_true(
 				json_object_get(d, "read_only")),
 			.throttle = s->throttle[i],
+			.seed = u64_of(d, "seed"),
 		};
 		if (!disks[i].name)
 			return -EINVAL;

@@ -136,6 +136,7 @@ static json_t *disks_json(const struct session *s, int phase)
 {
 	json_t *out = json_object();
 	struct disk_sum *sum = malloc(sizeof(*sum));
+	struct vm_disk_stats end;
 	unsigned int d;
 	uint32_t i;
 
@@ -150,6 +151,11 @@ static json_t *disks_json(const struct session *s, int phase)
 				disk_sum_add(sum, &p->disks_start[d],
 					     &p->disks_end[d], &p->asked[d],
 					     session_frozen(s));
+		}
+		if (phase < 0) {
+			/* after all phases, at the VM's end */
+			vm_disk_stats_read(s->vm, d, &end);
+			sum->delta.fault_torn_writes = end.fault_torn_writes;
 		}
 		json_object_set_new(out, s->disk_names[d], disk_sum_json(sum));
 	}

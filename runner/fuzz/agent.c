@@ -188,6 +188,12 @@ void vm_disk_set_throttle(struct vm *vm, unsigned int disk,
 	must(disk == 0);
 }
 
+void vm_disk_set_faults(struct vm *vm, unsigned int disk,
+			const struct vm_disk_faults *f)
+{
+	must(disk == 0);
+}
+
 void vm_disk_stats_read(const struct vm *vm, unsigned int disk,
 			struct vm_disk_stats *st)
 {
