@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "agent/agent.h"
 
+#include "agent/plan.h"
+#include "agent/sched_exec.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -72,10 +74,22 @@ void agent_forward_kmsg(struct agent *a)
 		port_send(&a->port, KTSTR_MSG_KMSG, lines, len);
 }
 
+/* A program does not tell which maps are its own: they came with it. */
+static void add_maps(struct agent *a, json_t *body)
+{
+	const char *state = json_string_value(json_object_get(body, "state"));
+
+	if (a->plan->sched.exec && state && !strcmp(state, "attached"))
+		json_object_set_new(body, "maps",
+				    sched_exec_maps(a->maps_before));
+}
+
 static void send_sched(struct agent *a, json_t *body)
 {
-	if (body)
-		port_send_json(&a->port, KTSTR_MSG_SCHED, body);
+	if (!body)
+		return;
+	add_maps(a, body);
+	port_send_json(&a->port, KTSTR_MSG_SCHED, body);
 }
 
 static void take_frame(struct agent *a, const struct frame *f)

@@ -30,6 +30,7 @@ struct agent {
 	struct shm shm;
 	struct worker_set workers;
 	struct sched sched;
+	uint32_t maps_before;	/* id of the last BPF map before it */
 	struct exec exec;
 	struct phase_driver phases;
 	int signal_fd;		/* owned: SIGCHLD */
@@ -56,6 +57,13 @@ void agent_log_line(struct agent *a, const char *fmt, ...);
 
 /** agent_forward_kmsg() - send what the kernel has logged so far */
 void agent_forward_kmsg(struct agent *a);
+
+/**
+ * agent_send_programs() - how the scenario's programs ended, what they wrote
+ *
+ * Once they have. May block for the host.
+ */
+void agent_send_programs(struct agent *a);
 
 /**
  * agent_run_phases() - drive the plan's phases to their end

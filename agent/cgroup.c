@@ -14,6 +14,7 @@
 
 #include "agent/plan.h"
 #include "agent/sysfile.h"
+#include "agent/worker.h"
 
 #define WEIGHT_DEFAULT 100
 #define CPU_LIST_MAX 2048	/* "0,2,4,...": 512 CPUs with room to spare */
@@ -216,4 +217,36 @@ int cgroup_enter(const char *root, const char *name)
 	    (int)sizeof(path))
 		return -ENAMETOOLONG;
 	return sysfile_write(path, "0");
+}
+
+int cgroup_make_leaf(const char *root, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s", root, name) >=
+	    (int)sizeof(path) - 16)
+		return -ENAMETOOLONG;
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return -errno;
+	strcat(path, "/cpu.stat");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int cgroup_account_read(int fd, struct worker_account *account)
+{
+	char text[1024];
+	const char *usage;
+	uint64_t usec;
+	ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (got < 0)
+		return -errno;
+	text[got] = '\0';
+	usage = strstr(text, "usage_usec ");
+	if (!usage || sscanf(usage, "usage_usec %" SCNu64, &usec) != 1)
+		return -EBADMSG;
+	*account = (struct worker_account){ .cpu_time_ns = usec * 1000 };
+	return 0;
 }

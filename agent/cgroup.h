@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 struct plan;
+struct worker_account;
 
 #define CGROUP_MOUNT "/sys/fs/cgroup"
 #define CGROUP_ROOT CGROUP_MOUNT "/ktstr"
@@ -29,6 +30,25 @@ struct plan;
  */
 int cgroup_tree_make(const struct plan *plan, const char *root, char *err_msg,
 		     size_t err_len);
+
+/**
+ * cgroup_make_leaf() - a cgroup of one program, in one that is there
+ * @name: below @root
+ *
+ * It has no controllers of its own: the one above still decides.
+ *
+ * Return: a descriptor for cgroup_account_read(); or -errno.
+ */
+int cgroup_make_leaf(const char *root, const char *name);
+
+/**
+ * cgroup_account_read() - the CPU time of all that ever was in a cgroup
+ * @fd: its cpu.stat
+ *
+ * The kernel does not say there how long they waited: that is 0. Return: 0; -errno;
+ * -EBADMSG.
+ */
+int cgroup_account_read(int fd, struct worker_account *account);
 
 /**
  * cgroup_enter() - move the caller into @name below @root

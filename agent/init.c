@@ -30,6 +30,7 @@ static const struct {
 	{ "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, true },
 	{ "sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, true },
 	{ "devtmpfs", "/dev", MS_NOSUID, "mode=755", true },
+	{ "tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777", true },
 	{ "tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777", true },
 	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755", true },
 	{ "cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL,

@@ -19,6 +19,7 @@ static const struct load_kind *const kinds[] = {
 	&load_kind_io_rand_read,
 	&load_kind_io_seq_write,
 	&load_kind_io_sync_write,
+	&load_kind_exec,
 };
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

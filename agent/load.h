@@ -14,6 +14,7 @@
 #include "agent/stamp.h"
 
 struct plan_workload;
+struct worker_job;
 
 #define LOAD_MAX_PARAMS 8
 #define LOAD_GROUP_FDS 8
@@ -41,6 +42,7 @@ struct load_group {
 /* One worker's load; lives on the worker's stack. */
 struct load {
 	const struct load_kind *kind;
+	const struct worker_job *job;	/* borrowed */
 	const struct plan_workload *workload;
 	struct stamp stamp;
 	struct rng rng;
@@ -63,6 +65,7 @@ struct load {
  * @group: workers that work together; their number must be a multiple; 1: each
  *	works alone
  * @group_bytes: of struct load_group.mem
+ * @program: the worker only holds what works: agent/load_exec.h
  * @share: in the parent, before a group is forked: make the group's fds; may
  *	be NULL
  * @check: in the parent, before anything is forked: what the params' ranges
@@ -80,6 +83,7 @@ struct load_kind {
 	enum load_disk_use disk;
 	unsigned int group;
 	size_t group_bytes;
+	bool program;
 	int (*share)(struct load_group *g);
 	int (*check)(const uint64_t *param, char *err_msg, size_t err_len);
 	int (*setup)(struct load *l);
@@ -160,5 +164,6 @@ extern const struct load_kind load_kind_futex_ping_pong;
 extern const struct load_kind load_kind_io_rand_read;
 extern const struct load_kind load_kind_io_seq_write;
 extern const struct load_kind load_kind_io_sync_write;
+extern const struct load_kind load_kind_exec;
 
 #endif

@@ -9,8 +9,10 @@
 #include "agent/disk.h"
 #include "agent/init.h"
 #include "agent/json_text.h"
+#include "agent/load_exec.h"
 #include "agent/module.h"
 #include "agent/plan.h"
+#include "agent/sched_exec.h"
 #include "agent/symbols.h"
 #include "agent/sysfile.h"
 #include "agent/time_floor.h"
@@ -211,6 +213,7 @@ static int stage_sched(struct agent *a)
 	if (!a->plan->has_sched)
 		return 0;
 	err = init_kernel_config();
+	a->maps_before = sched_exec_last_map();
 	if (!err)
 		err = sched_start(&a->sched, &a->plan->sched, clock_now_ns());
 	if (err) {
@@ -363,6 +366,17 @@ static void detach_sched(struct agent *a)
 	sched_kill(&a->sched);
 }
 
+/* A program may take longer than a worker of ours. */
+static uint64_t stop_grace_ns(const struct agent *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->workers.nr; i++)
+		if (a->workers.workers[i].exec)
+			return STOP_GRACE_NS + LOAD_EXEC_GRACE_NS;
+	return STOP_GRACE_NS;
+}
+
 static void finish(struct agent *a)
 {
 	char state[32];
@@ -371,8 +385,9 @@ static void finish(struct agent *a)
 	exec_kill(&a->exec);
 	/* First the scheduler: a bad one would not let the workers stop. */
 	detach_sched(a);
-	if (a->workers.nr && workers_stop(&a->workers, STOP_GRACE_NS))
+	if (a->workers.nr && workers_stop(&a->workers, stop_grace_ns(a)))
 		log_warn("agent: some workers can't be stopped");
+	agent_send_programs(a);
 	workers_fini(&a->workers);
 	if (a->port.dropped)
 		log_warn("agent: the host was slow, %" PRIu64 " messages dropped",

@@ -171,6 +171,19 @@ static int parse_disks(struct parse *ps, struct plan *p)
 	return 0;
 }
 
+/* What is to be started, of a workload or the scheduler. */
+static json_t *parse_exec(struct parse *ps, json_t *obj)
+{
+	json_t *exec = member(obj, "exec"), *argv = member(exec, "argv");
+	const char *path = json_string_value(json_array_get(argv, 0));
+
+	if (exec && (!path || path[0] != '/'))
+		refuse(ps, "exec.argv", "want the path of a program first");
+	if (exec && !json_is_array(member(exec, "env")))
+		refuse(ps, "exec.env", "want an array");
+	return exec;
+}
+
 static void parse_sched(struct parse *ps, struct plan *p)
 {
 	json_t *s = member(p->root, "scheduler");
@@ -180,8 +193,11 @@ static void parse_sched(struct parse *ps, struct plan *p)
 	ps->what = "scheduler";
 	p->has_sched = true;
 	p->sched.name = get_name(ps, s, "name");
+	p->sched.deadline_ns = p->deadline_ns;
+	p->sched.exec = parse_exec(ps, s);
 	p->sched.object = json_string_value(member(s, "object"));
-	if (!p->sched.object || p->sched.object[0] != '/')
+	if (!p->sched.exec &&
+	    (!p->sched.object || p->sched.object[0] != '/'))
 		refuse(ps, "object", "want an absolute path");
 	p->sched.set = member(s, "set");
 	if (p->sched.set && !json_is_object(p->sched.set))
@@ -286,6 +302,7 @@ static void parse_workload(struct parse *ps, struct plan *p, json_t *obj,
 	w->params = member(obj, "params");
 	if (w->params && !json_is_object(w->params))
 		refuse(ps, "params", "want an object");
+	w->exec = parse_exec(ps, obj);
 }
 
 static int parse_workloads(struct parse *ps, struct plan *p)

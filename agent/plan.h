@@ -54,6 +54,7 @@ struct plan_workload {
 	int priority;		/* of FIFO and RR */
 	uint64_t seed;
 	json_t *params;		/* borrowed object; plan_param_u64() */
+	json_t *exec;		/* borrowed: {argv, env, json, repeat}; or NULL */
 };
 
 struct plan_phase {
@@ -64,7 +65,9 @@ struct plan_phase {
 
 struct plan_sched {
 	const char *name;
-	const char *object;	/* path in the guest */
+	const char *object;	/* path in the guest; NULL: exec is there */
+	json_t *exec;		/* borrowed: {argv, env}; or NULL */
+	uint64_t deadline_ns;	/* the plan's */
 	json_t *set;		/* borrowed object, may be NULL */
 };
 

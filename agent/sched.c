@@ -3,6 +3,8 @@
 
 #include "agent/kmsg.h"
 #include "agent/plan.h"
+#include "agent/program.h"
+#include "agent/sched_exec.h"
 #include "agent/sched_exit.h"
 #include "agent/sched_loader.h"
 #include "agent/sysfile.h"
@@ -31,36 +33,46 @@ static void enter(struct sched *s, enum sched_phase phase, uint64_t now_ns)
 }
 
 /* Runs in the child: nothing of PID 1's but the plan and the socket. */
-static void be_loader(const struct plan_sched *plan, int fd)
+static void be_loader(const struct plan_sched *plan, int fd,
+		      struct program_output *output)
 {
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	_exit(sched_loader_main(plan, fd));
+	_exit(output ? sched_exec_main(plan, fd, output) :
+		       sched_loader_main(plan, fd));
 }
 
 int sched_start(struct sched *s, const struct plan_sched *plan, uint64_t now_ns)
 {
+	struct program_output *output = NULL;
 	int fds[2], err;
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
+	if (plan->exec && !(output = program_output_new()))
 		return -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
+		err = -errno;
+		program_output_free(output);
+		return err;
+	}
 	pid = fork();
 	if (pid < 0) {
 		err = -errno;
+		program_output_free(output);
 		close(fds[0]);
 		close(fds[1]);
 		return err;
 	}
 	if (!pid) {
 		close(fds[0]);
-		be_loader(plan, fds[1]);
+		be_loader(plan, fds[1], output);
 	}
 	close(fds[1]);
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	*s = (struct sched){ .name = plan->name, .pid = pid, .fd = fds[0] };
+	*s = (struct sched){ .name = plan->name, .pid = pid, .fd = fds[0],
+			     .output = output };
 	enter(s, SCHED_LOADING, now_ns);
 	return 0;
 }

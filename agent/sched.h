@@ -17,6 +17,7 @@
 
 struct kmsg_exit;
 struct plan_sched;
+struct program_output;
 
 enum sched_phase {
 	SCHED_NONE,		/* no scheduler */
@@ -39,11 +40,13 @@ struct sched {
 	uint64_t enabled_ns;	/* when the kernel was first seen to have it */
 	uint64_t detach_ns;	/* how long detaching took; 0: unknown */
 	json_t *recorded;	/* owned: the exit recorded when detached */
+	struct program_output *output; /* of one with a user space of its own;
+				 * else NULL. Owned, kept to the end */
 };
 
 #define SCHED_INIT { .fd = -1 }
 
-/** sched_start() - fork the loader. Return: 0 or -errno. */
+/** sched_start() - fork the loader, or the holder of a program. Return: 0 or -errno. */
 int sched_start(struct sched *s, const struct plan_sched *plan,
 		uint64_t now_ns);
 

@@ -12,6 +12,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/disk.h"
+#include "agent/load_exec.h"
 #include "agent/plan.h"
 #include "agent/schedstat.h"
 #include "agent/shm.h"
@@ -62,6 +63,10 @@ static int check_kind(const struct plan *plan, const struct plan_workload *w,
 	c->kind = load_kind_find(w->kind);
 	if (!c->kind) {
 		snprintf(why, len, "kind %s is not known", w->kind);
+		return -EINVAL;
+	}
+	if (c->kind->program && !w->exec) {
+		snprintf(why, len, "kind %s needs a program", w->kind);
 		return -EINVAL;
 	}
 	if (w->workers % c->kind->group) {
@@ -138,7 +143,23 @@ static int group_init(struct load_group *g, const struct load_kind *kind)
 	return err;
 }
 
-static int spawn_one(struct worker_set *ws, const struct worker_job *job)
+/* Where a program will be is there before it: its account begins at 0. */
+static int prepare_program(struct worker_set *ws, const struct worker_job *job)
+{
+	struct worker *worker = &ws->workers[job->nr];
+	char leaf[2 * PLAN_NAME_MAX + 16];
+
+	worker->exec = load_exec_new();
+	if (!worker->exec)
+		return -errno;
+	if (!job->cgroup_root)
+		return 0;
+	load_exec_leaf(job->workload, job->index, leaf, sizeof(leaf));
+	worker->account_fd = cgroup_make_leaf(job->cgroup_root, leaf);
+	return worker->account_fd < 0 ? worker->account_fd : 0;
+}
+
+static int spawn_one(struct worker_set *ws, struct worker_job *job)
 {
 	struct worker *worker = &ws->workers[job->nr];
 	struct ktstr_worker *w = region_worker(ws, job->nr);
@@ -149,6 +170,13 @@ static int spawn_one(struct worker_set *ws, const struct worker_job *job)
 		.index = worker->index,
 		.state = KTSTR_WORKER_NEW,
 	};
+	if (job->kind->program) {
+		int err = prepare_program(ws, job);
+
+		if (err)
+			return err;
+	}
+	job->exec = worker->exec;
 	pid = fork();
 	if (pid < 0)
 		return -errno;
@@ -156,7 +184,8 @@ static int spawn_one(struct worker_set *ws, const struct worker_job *job)
 		worker_main(job);
 	worker->pid = pid;
 	ws->nr_live++;
-	worker->schedstat_fd = schedstat_open(pid);
+	if (!job->kind->program)
+		worker->account_fd = schedstat_open(pid);
 	return 0;
 }
 
@@ -217,7 +246,7 @@ static void number_workers(struct worker_set *ws)
 	for (i = 0; i < ws->plan->nr_workloads; i++)
 		for (index = 0; index < ws->plan->workloads[i].workers; index++)
 			ws->workers[nr++] = (struct worker){
-				.schedstat_fd = -1,
+				.account_fd = -1,
 				.workload = i,
 				.index = index,
 			};
@@ -376,13 +405,19 @@ void workers_release(struct worker_set *ws)
 
 /* --- accounting --- */
 
+static int read_account(const struct worker *w, struct worker_account *account)
+{
+	return w->exec ? cgroup_account_read(w->account_fd, account) :
+			 schedstat_read(w->account_fd, account);
+}
+
 void workers_phase_start(struct worker_set *ws)
 {
 	struct worker *w;
 
 	for (w = ws->workers; w < ws->workers + ws->nr; w++)
-		if (w->schedstat_fd >= 0)
-			schedstat_read(w->schedstat_fd, &w->base);
+		if (w->account_fd >= 0)
+			read_account(w, &w->base);
 }
 
 int workers_phase_end(struct worker_set *ws, unsigned int phase)
@@ -396,11 +431,11 @@ int workers_phase_end(struct worker_set *ws, unsigned int phase)
 
 	for (nr = 0; nr < ws->nr; nr++) {
 		w = &ws->workers[nr];
-		if (!w->pid)
+		if (!w->pid || (w->exec && !ws->opts.cgroup_root))
 			continue;
-		err = w->schedstat_fd < 0 ?
-			      w->schedstat_fd :
-			      schedstat_read(w->schedstat_fd, &now);
+		err = w->account_fd < 0 ?
+			      w->account_fd :
+			      read_account(w, &now);
 		if (err) {
 			/* not yet reaped, and nothing to be told any more */
 			if (err != -ESRCH)
@@ -448,9 +483,9 @@ static void forget(struct worker_set *ws, unsigned int nr, int status)
 
 	w->pid = 0;
 	ws->nr_live--;
-	if (w->schedstat_fd >= 0)
-		close(w->schedstat_fd);
-	w->schedstat_fd = -1;
+	if (w->account_fd >= 0)
+		close(w->account_fd);
+	w->account_fd = -1;
 	note_end(ws, nr, status);
 }
 
@@ -536,9 +571,11 @@ void workers_fini(struct worker_set *ws)
 		wait_gone(ws, SIGKILL, FINI_NS);
 		munmap(ws->ctl, sizeof(*ws->ctl));
 	}
-	for (nr = 0; ws->workers && nr < ws->nr; nr++)
-		if (ws->workers[nr].schedstat_fd >= 0)
-			close(ws->workers[nr].schedstat_fd);
+	for (nr = 0; ws->workers && nr < ws->nr; nr++) {
+		if (ws->workers[nr].account_fd >= 0)
+			close(ws->workers[nr].account_fd);
+		load_exec_free(ws->workers[nr].exec);
+	}
 	free(ws->workers);
 	*ws = (struct worker_set){ 0 };
 }

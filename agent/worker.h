@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 struct ktstr_shm_hdr;
+struct load_exec;
 struct plan;
 
 /* Where workers find things; zero means the guest's own places. */
@@ -31,7 +32,8 @@ struct worker_account {
 /* One worker, as the agent sees it; its counters are in the shared region. */
 struct worker {
 	pid_t pid;		/* 0: not forked, or reaped */
-	int schedstat_fd;	/* owned; -1: none */
+	int account_fd;		/* owned; -1: none: schedstat, or cpu.stat */
+	struct load_exec *exec;	/* owned: of a program; else NULL */
 	unsigned int workload;	/* index in the plan */
 	unsigned int index;	/* within its workload */
 	struct worker_account base; /* at the start of the current phase */

@@ -16,6 +16,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/disk.h"
+#include "agent/load_exec.h"
 #include "agent/plan.h"
 #include "lib/clock.h"
 
@@ -111,9 +112,14 @@ static int set_name(const struct worker_job *job)
 
 static int set_cgroup(const struct worker_job *job)
 {
-	return job->cgroup_root ?
-		       cgroup_enter(job->cgroup_root, job->workload->cgroup) :
-		       0;
+	char leaf[2 * PLAN_NAME_MAX + 16];
+
+	if (!job->cgroup_root)
+		return 0;
+	if (!job->kind->program)
+		return cgroup_enter(job->cgroup_root, job->workload->cgroup);
+	load_exec_leaf(job->workload, job->index, leaf, sizeof(leaf));
+	return cgroup_enter(job->cgroup_root, leaf);
 }
 
 static int set_affinity(const struct worker_job *job)
@@ -154,30 +160,53 @@ static int set_slack(const struct worker_job *job)
 	return prctl(PR_SET_TIMERSLACK, 1ul) ? -errno : 0;
 }
 
-static const struct {
-	const char *what;
+struct step {
+	const char *what;	/* NULL ends a list */
 	int (*do_it)(const struct worker_job *job);
-} steps[] = {
+};
+
+/* Of the worker's process, whatever it is to do. */
+static const struct step own_steps[] = {
 	{ "set signals", reset_signals },
 	{ "close files", close_others },
 	{ "set name", set_name },
+	{ "set timer slack", set_slack },
+	{ 0 },
+};
+
+/* Of who is the load: the worker, or the program that it holds. */
+static const struct step load_steps[] = {
 	{ "enter cgroup", set_cgroup },
 	{ "set affinity", set_affinity },
 	{ "set nice or policy", set_policy },
-	{ "set timer slack", set_slack },
+	{ 0 },
 };
+
+static int do_steps(const struct step *step, const struct worker_job *job,
+		    const char **what)
+{
+	int err = 0;
+
+	for (; !err && step->what; step++) {
+		*what = step->what;
+		err = step->do_it(job);
+	}
+	return err;
+}
+
+int worker_settle(const struct worker_job *job, const char **what)
+{
+	return do_steps(load_steps, job, what);
+}
 
 static int place(const struct worker_job *job, struct load *l)
 {
-	size_t i;
-	int err;
+	const char *what = l->what;
+	int err = do_steps(own_steps, job, &what);
 
-	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		err = steps[i].do_it(job);
-		if (err)
-			return load_fail(l, steps[i].what, err);
-	}
-	return 0;
+	if (!err && !job->kind->program)
+		err = worker_settle(job, &what);
+	return err ? load_fail(l, what, err) : 0;
 }
 
 static int open_disk(const struct worker_job *job, struct load *l)
@@ -194,13 +223,18 @@ static int open_disk(const struct worker_job *job, struct load *l)
 	return l->disk_fd < 0 ? load_fail(l, "open disk", l->disk_fd) : 0;
 }
 
+void worker_wait_go(const struct worker_job *job)
+{
+	while (__atomic_load_n(&job->ctl->go, __ATOMIC_ACQUIRE) ==
+	       WORKER_GO_WAIT)
+		worker_ctl_wait(&job->ctl->go, WORKER_GO_WAIT, NULL);
+}
+
 static void wait_at_barrier(const struct worker_job *job, struct load *l)
 {
 	worker_set_state(l->stamp.worker, KTSTR_WORKER_READY);
 	tell_parent(job->ctl);
-	while (__atomic_load_n(&job->ctl->go, __ATOMIC_ACQUIRE) ==
-	       WORKER_GO_WAIT)
-		worker_ctl_wait(&job->ctl->go, WORKER_GO_WAIT, NULL);
+	worker_wait_go(job);
 }
 
 static int work(const struct worker_job *job, struct load *l)
@@ -226,6 +260,7 @@ void worker_main(const struct worker_job *job)
 	const struct plan_workload *wl = job->workload;
 	struct load l = {
 		.kind = job->kind,
+		.job = job,
 		.workload = wl,
 		.go = &job->ctl->go,
 		.index = job->index,

@@ -24,6 +24,7 @@ struct worker_job {
 	const struct load_kind *kind;
 	const uint64_t *param;	/* LOAD_MAX_PARAMS */
 	const struct load_group *group;
+	struct load_exec *exec;	/* of a program, shared; else NULL */
 	const char *disk_dir;
 	const char *cgroup_root; /* NULL: stay where it is */
 	struct ktstr_shm_hdr *shm;
@@ -35,6 +36,17 @@ struct worker_job {
 
 /** worker_main() - be a worker; ends in _exit(): 0 stopped, 1 failed. */
 void worker_main(const struct worker_job *job) __attribute__((noreturn));
+
+/**
+ * worker_settle() - take the place that the workload says
+ *
+ * Cgroup, affinity, nice and policy, of a worker or of its program. Return: 0,
+ * or -errno and in @what the name of what failed.
+ */
+int worker_settle(const struct worker_job *job, const char **what);
+
+/** worker_wait_go() - until the barrier opens, or closes for good */
+void worker_wait_go(const struct worker_job *job);
 
 /**
  * worker_ctl_wait() - futex wait while *@word is @seen; NULL: no time-out

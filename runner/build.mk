@@ -8,7 +8,8 @@ runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 	judge_fair.o judge_ratio.o result.o report.o rundir.o run_opts.o \
 	run.o run_batch.o run_control.o progress.o status.o status_line.o \
 	record.o ktap.o junit.o
-runner-front-tests := units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
+runner-front-objs += exec_find.o judge_exec.o scenario_exec.o
+runner-front-tests := scenario_exec_test units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
 	junit_test progress_test status_test
 
 runner-objs := cmd_check.o cmd_list.o cmd_run.o
@@ -33,6 +34,10 @@ tsan-tests += runner/clock_relation_test
 
 # One command in a VM
 runner-objs += cmd_exec.o exec_pack.o session_exec.o
+
+# Programs of a scenario
+runner-objs += facts_exec.o launch_exec.o session_load.o
+
 $(eval $(call unit_tests,runner,exec_pack_test,runner lib,\
 	-ljansson -lelf -lz -lzstd))
 

@@ -188,11 +188,10 @@ static int pack(struct exec_opts *o, json_t *files)
 	return -1;
 }
 
-static json_t *environment(void)
+static json_t *environment(const char *path)
 {
 	const char *term = getenv("TERM");
-	json_t *env = json_pack("[s, s]", "HOME=/", "PATH=/usr/local/sbin:"
-				"/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	json_t *env = exec_pack_env(path);
 
 	if (term)
 		json_array_append_new(env, json_sprintf("TERM=%s", term));
@@ -211,7 +210,7 @@ static json_t *command_json(const struct exec_opts *o)
 		if (json_array_append_new(argv, json_string(o->argv[i])))
 			complain(o->argv[i], "an argument that is not UTF-8");
 	return json_pack("{s:o, s:o, s:s}", "argv", argv, "env",
-			 environment(), "cwd", "/");
+			 environment(o->path), "cwd", "/");
 }
 
 static json_t *make_plan(const struct exec_opts *o)

@@ -79,9 +79,12 @@ static int parse_line(struct elf_deps *deps, const char *line)
 	return add_lib(deps, path, strcspn(path, " \n"));
 }
 
-static int run_loader(const char *path, struct elf_deps *deps, int out_fd)
+static int run_loader(const char *path, const char *lib_dir,
+		      struct elf_deps *deps, int out_fd)
 {
 	char *argv[] = { deps->interp, "--list", (char *)path, NULL };
+	char *with[] = { deps->interp, "--library-path", (char *)lib_dir,
+			 "--list", (char *)path, NULL };
 	char *env[] = { NULL };
 	posix_spawn_file_actions_t fa;
 	int err, status;
@@ -89,7 +92,8 @@ static int run_loader(const char *path, struct elf_deps *deps, int out_fd)
 
 	posix_spawn_file_actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, out_fd, 1);
-	err = -posix_spawn(&pid, deps->interp, &fa, NULL, argv, env);
+	err = -posix_spawn(&pid, deps->interp, &fa, NULL,
+			   lib_dir ? with : argv, env);
 	posix_spawn_file_actions_destroy(&fa);
 	if (err)
 		return err;
@@ -99,7 +103,7 @@ static int run_loader(const char *path, struct elf_deps *deps, int out_fd)
 	return status ? -ENOENT : 0;
 }
 
-int elf_deps_read(const char *path, struct elf_deps *deps)
+int elf_deps_read(const char *path, const char *lib_dir, struct elf_deps *deps)
 {
 	char *line = NULL;
 	size_t cap = 0;
@@ -111,7 +115,7 @@ int elf_deps_read(const char *path, struct elf_deps *deps)
 	if (err || !deps->interp)
 		return err;
 	list = tmpfile();
-	err = list ? run_loader(path, deps, fileno(list)) : -errno;
+	err = list ? run_loader(path, lib_dir, deps, fileno(list)) : -errno;
 	if (list)
 		rewind(list);
 	while (!err && getline(&line, &cap, list) > 0)

@@ -14,13 +14,15 @@ struct elf_deps {
 /**
  * elf_deps_read() - what the program's own dynamic loader would load
  * @path: an executable of this machine
+ * @lib_dir: looked in before the system's folders, as by LD_LIBRARY_PATH;
+ *	may be NULL
  * @deps: for elf_deps_free()
  *
  * Runs the loader with --list, as ldd does.
  *
  * Return: 0; -ENOEXEC not an ELF program; -ENOENT a library is missing.
  */
-int elf_deps_read(const char *path, struct elf_deps *deps);
+int elf_deps_read(const char *path, const char *lib_dir, struct elf_deps *deps);
 void elf_deps_free(struct elf_deps *deps);
 
 #endif

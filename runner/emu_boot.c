@@ -116,7 +116,7 @@ static int pack_self(struct cpio *c)
 	}
 	close(fd);
 	if (!err)
-		err = elf_deps_read(SELF, &deps);
+		err = elf_deps_read(SELF, NULL, &deps);
 	if (err)
 		return err;
 	if (deps.interp)

@@ -139,7 +139,7 @@ static int argv_make(struct run *r)
 
 		if (!same_path(f->path, r->job->argv[0]))
 			continue;
-		err = elf_deps_read(f->host_path, &deps);
+		err = elf_deps_read(f->host_path, NULL, &deps);
 		if (err == -ENOENT)
 			return fail(r, err, "%s: a library it needs is missing",
 				    f->host_path);

@@ -7,61 +7,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_DEPTH 4	/* as the kernel's own limit of interpreters */
 #define HEAD_BYTES 256	/* BINPRM_BUF_SIZE */
-
-static int executable(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode) || access(path, X_OK))
-		return -EACCES;
-	return 0;
-}
-
-/* The folder is made real; the name stays, for programs that look at it. */
-static int absolute(const char *command, char *path, size_t len)
-{
-	const char *slash = strrchr(command, '/');
-	char dir[PATH_MAX], real[PATH_MAX];
-
-	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - command + 1), command);
-	if (!realpath(dir, real))
-		return -errno;
-	if (snprintf(path, len, "%s/%s", strcmp(real, "/") ? real : "",
-		     slash + 1) >= (int)len)
-		return -ENAMETOOLONG;
-	return executable(path);
-}
-
-int exec_pack_find(const char *command, char *path, size_t len)
-{
-	const char *dirs = getenv("PATH");
-	int err = -ENOENT, now;
-	size_t n;
-
-	if (strchr(command, '/'))
-		return absolute(command, path, len);
-	for (; dirs && *dirs; dirs += n + (dirs[n] == ':')) {
-		n = strcspn(dirs, ":");
-		if (*dirs != '/' || !*command)
-			continue;
-		snprintf(path, len, "%.*s/%s", (int)n, dirs, command);
-		now = executable(path);
-		if (!now)
-			return 0;
-		if (now == -EACCES)
-			err = now;
-	}
-	return err;
-}
 
 static bool has(json_t *files, const char *path)
 {
@@ -133,7 +83,10 @@ static int add_elf(json_t *files, const char *path, char *err_msg,
 		   size_t err_len)
 {
 	struct elf_deps deps;
-	int err = elf_deps_read(path, &deps);
+	char lib_dir[PATH_MAX];
+	int err = elf_deps_read(path, exec_pack_lib_dir(path, lib_dir,
+							sizeof(lib_dir)),
+				&deps);
 	size_t i;
 
 	if (err == -ENOENT)
@@ -175,20 +128,6 @@ static int add_at(json_t *files, const char *path, int depth, char *err_msg,
 	return !strncmp(head, "#!", 2) ?
 		add_script(files, path, head, depth, err_msg, err_len) :
 		add_elf(files, path, err_msg, err_len);
-}
-
-int exec_pack_place(const char *path, char *place, size_t len)
-{
-	static const char *const hidden[] = { "/tmp/", "/run/", "/dev/" };
-	const char *below = "";
-	size_t i;
-
-	for (i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
-		if (!strncmp(path, hidden[i], strlen(hidden[i])))
-			below = "/ktstr/root";
-	if (snprintf(place, len, "%s%s", below, path) >= (int)len)
-		return -ENAMETOOLONG;
-	return 0;
 }
 
 int exec_pack_add(json_t *files, const char *path, char *err_msg,

@@ -272,7 +272,10 @@ static void judge_value(const struct court *c, const struct wanted *w,
 
 	if (value)
 		f->value = json_incref((json_t *)value);
-	if (!value) {
+	if (metric_is_said(def) && !json_is_number(value)) {
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "the program's output has no such number");
+	} else if (!value) {
 		finding_set(f, VERDICT_INCONCLUSIVE, "it was not measured");
 	} else if (def->kind == METRIC_STATE) {
 		judge_state(w, value, f);

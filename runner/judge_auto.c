@@ -9,6 +9,7 @@
 
 #define GAP_WARN_NS 100e6
 #define SATURATED_SHARE 0.9
+#define NO_STAMPS "a program of its own stamps no progress"
 
 static bool wanted(const struct court *c, const char *name)
 {
@@ -47,7 +48,7 @@ static bool phase_complete(const json_t *phase, struct finding *f)
 }
 
 /* One workload in one phase; reports by itself. */
-typedef void (*workload_judge)(struct court *c, const char *name,
+typedef void (*workload_judge)(struct court *c, const json_t *planned,
 			       const json_t *phase, const json_t *workload);
 
 static void each_workload(struct court *c, workload_judge judge_one)
@@ -62,7 +63,7 @@ static void each_workload(struct court *c, workload_judge judge_one)
 		json_array_foreach(json_object_get(c->plan, "workloads"), j,
 				   planned) {
 			name = json_text(planned, "name");
-			judge_one(c, name, phase,
+			judge_one(c, planned, phase,
 				  json_path(phase, "workloads", name, NULL));
 		}
 	}
@@ -120,9 +121,10 @@ static void progress_of(const char *name, const json_t *workers,
 	}
 }
 
-static void judge_progress(struct court *c, const char *name,
+static void judge_progress(struct court *c, const json_t *planned,
 			   const json_t *phase, const json_t *workload)
 {
+	const char *name = json_text(planned, "name");
 	const json_t *workers = json_object_get(workload, "workers_detail");
 	char metric[96];
 	struct finding f = {
@@ -139,7 +141,11 @@ static void judge_progress(struct court *c, const char *name,
 			    "the scheduler is meant to die");
 	else if (!json_array_size(workers))
 		finding_set(&f, VERDICT_INCONCLUSIVE, "it was not measured");
-	else if (phase_complete(phase, &f))
+	else if (!phase_complete(phase, &f))
+		; /* said */
+	else if (judge_is_program(planned))
+		judge_program_progress(name, workers, &f);
+	else
 		progress_of(name, workers, phase, &f);
 	court_find(c, &f);
 }
@@ -187,9 +193,10 @@ static void gap_of(const struct court *c, const char *name,
 		f->verdict = VERDICT_PASS;
 }
 
-static void judge_gap(struct court *c, const char *name, const json_t *phase,
-		      const json_t *workload)
+static void judge_gap(struct court *c, const json_t *planned,
+		      const json_t *phase, const json_t *workload)
 {
+	const char *name = json_text(planned, "name");
 	const json_t *gap = json_path(workload, "gap_ns", "max", NULL);
 	double limit_ns = real(c->automatic, "gap_ns");
 	char metric[96];
@@ -203,7 +210,9 @@ static void judge_gap(struct court *c, const char *name, const json_t *phase,
 	};
 
 	snprintf(metric, sizeof(metric), "%s.gap.max", name);
-	if (meant_to_die(c))
+	if (judge_is_program(planned))
+		finding_set(&f, VERDICT_SKIP, NO_STAMPS);
+	else if (meant_to_die(c))
 		finding_set(&f, VERDICT_SKIP,
 			    "the scheduler is meant to die");
 	else if (!json_is_number(gap))
@@ -216,9 +225,10 @@ static void judge_gap(struct court *c, const char *name, const json_t *phase,
 
 /* cpuset */
 
-static void judge_cpuset(struct court *c, const char *name,
+static void judge_cpuset(struct court *c, const json_t *planned,
 			 const json_t *phase, const json_t *workload)
 {
+	const char *name = json_text(planned, "name");
 	const json_t *violations = json_object_get(workload,
 						   "cpuset_violations");
 	char metric[96];
@@ -231,7 +241,9 @@ static void judge_cpuset(struct court *c, const char *name,
 	};
 
 	snprintf(metric, sizeof(metric), "%s.cpuset_violations", name);
-	if (!json_is_integer(violations)) {
+	if (judge_is_program(planned)) {
+		finding_set(&f, VERDICT_SKIP, NO_STAMPS);
+	} else if (!json_is_integer(violations)) {
 		finding_set(&f, VERDICT_INCONCLUSIVE, "it was not measured");
 	} else {
 		f.value = json_incref((json_t *)violations);
@@ -476,4 +488,6 @@ void judge_automatic(struct court *c)
 		judge_telemetry(c);
 	if (wanted(c, "guest"))
 		judge_guest(c);
+	if (wanted(c, "program"))
+		judge_programs(c);
 }

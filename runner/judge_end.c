@@ -347,6 +347,12 @@ static void has_left(struct court *c, const json_t *exit, const char *expect,
 		    reason ? ": " : "", reason ? reason : "",
 		    message && *message ? ": " : "",
 		    message ? message : "");
+	if (json_text(exit, "program")) {
+		size_t used = strlen(f->reason);
+
+		snprintf(f->reason + used, sizeof(f->reason) - used, "; %s",
+			 json_text(exit, "program"));
+	}
 	name_task(c, message, f);
 }
 

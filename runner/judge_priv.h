@@ -84,6 +84,19 @@ void judge_fairness(struct court *c);
 void judge_ratio(struct court *c, const json_t *check,
 		 const struct judge_arms *arms);
 
+/** judge_is_program() - judge_exec.c: is this workload the scenario's own? */
+bool judge_is_program(const json_t *planned);
+
+/** judge_programs() - how did they end? */
+void judge_programs(struct court *c);
+
+/**
+ * judge_program_progress() - instead of the stamps that a program has not: CPU
+ * time of all that it started, in one phase
+ */
+void judge_program_progress(const char *name, const json_t *workers,
+			    struct finding *f);
+
 /** json_path() - json_object_get() along NULL-terminated keys */
 const json_t *json_path(const json_t *at, ...)
 	__attribute__((sentinel));

@@ -75,6 +75,7 @@ static const struct load_kind load_kinds[] = {
 			COUNT_PARAM("writes", 16, 1, 4096),
 		},
 	},
+	{ .name = "exec", .program = true },
 };
 
 /* Of the vocabulary, but the agent has no such worker yet. */
@@ -84,7 +85,7 @@ static const char *const later_kinds[] = {
 	"cache_pressure", "cache_yield", "cache_pipe", "sequence", "fork_exit",
 	"nice_sweep", "affinity_churn", "policy_churn", "cgroup_churn",
 	"page_fault_churn", "mutex_contention", "priority_inversion",
-	"rt_hog", "smt_pair", "numa_sweep", "io_mixed", "io_convoy", "exec",
+	"rt_hog", "smt_pair", "numa_sweep", "io_mixed", "io_convoy",
 };
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -32,6 +32,7 @@ struct load_kind {
 	unsigned int workers_multiple_of; /* 0: any number */
 	bool needs_disk;
 	bool writes;		/* does not work on a read-only disk */
+	bool program;		/* the scenario's own: it needs exec */
 };
 
 /** load_kind_find() - NULL: not one that can be run */

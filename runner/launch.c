@@ -8,6 +8,7 @@
 #include "runner/emu.h"
 #include "runner/kernel.h"
 #include "runner/launch_child.h"
+#include "runner/launch_exec.h"
 #include "runner/prepare.h"
 #include "runner/sched_source.h"
 #include "runner/status.h"
@@ -201,7 +202,7 @@ static void prepare_scheduler(const struct launch_opts *opts, json_t *plan,
 	char *object;
 	int err;
 
-	if (!json_is_object(sched))
+	if (!json_is_object(sched) || !strcmp(kind, "exec"))
 		return;
 	object = path_join(opts->out_dir, "sched.bpf.o");
 	if (!object) {
@@ -228,6 +229,15 @@ static void prepare_scheduler(const struct launch_opts *opts, json_t *plan,
 	free(object);
 }
 
+/* The scenario's own programs, a scheduler's and the loads'. */
+static void prepare_programs(json_t *plan, struct launch_result *res)
+{
+	char why[480];
+
+	if (launch_exec(plan, why, sizeof(why)))
+		stop(res, LAUNCH_USAGE, "%s", why);
+}
+
 void launch_prepare(const struct launch_opts *opts, json_t *plan,
 		    struct launch_result *res)
 {
@@ -235,6 +245,8 @@ void launch_prepare(const struct launch_opts *opts, json_t *plan,
 	prepare_kernel(opts, plan, res);
 	if (res->status == LAUNCH_OK)
 		prepare_scheduler(opts, plan, res);
+	if (res->status == LAUNCH_OK)
+		prepare_programs(plan, res);
 	if (res->status == LAUNCH_OK)
 		choose_accel(opts, plan, res);
 }

@@ -2,6 +2,7 @@
 #include "runner/metrics.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runner/diag.h"
@@ -22,6 +23,8 @@ static const struct metric_def workload_metrics[] = {
 	  false },
 	{ "fairness", "fairness_ratio", METRIC_IN_RATIO, METRIC_RATIO, 0,
 	  false },
+	{ "json.PATH", "json", METRIC_IN_NONE, METRIC_COUNT, 0, false },
+	{ "match.NAME", "match", METRIC_IN_NONE, METRIC_COUNT, 0, false },
 	PERCENTILE_ROWS("wake_latency", "wake_latency_ns", METRIC_TIME),
 	{ "wake_latency.p999", "wake_latency_ns.p999", METRIC_IN_NS,
 	  METRIC_TIME, 10000, false },
@@ -133,8 +136,11 @@ static enum metric_scope scope_of(const char *text)
 static bool def_matches(const char *pattern, const char *text, char *word)
 {
 	const char *any = strstr(pattern, "NAME");
+	bool dots = !any;
 	size_t before, after, len = strlen(text);
 
+	if (dots)
+		any = strstr(pattern, "PATH");
 	if (!any)
 		return !strcmp(pattern, text);
 	before = any - pattern;
@@ -143,7 +149,7 @@ static bool def_matches(const char *pattern, const char *text, char *word)
 	    strcmp(any + 4, text + len - after))
 		return false;
 	len -= before + after;
-	if (memchr(text + before, '.', len))
+	if (!dots && memchr(text + before, '.', len))
 		return false;
 	memcpy(word, text + before, len);
 	word[len] = '\0';
@@ -210,7 +216,26 @@ enum metric_status metric_parse(const char *text, struct metric *m)
 		return METRIC_NO_OBJECT;
 	memcpy(m->object, object, end - object);
 	m->object[end - object] = '\0';
-	return find_def(m, end + 1, NULL);
+	return find_def(m, end + 1, m->path);
+}
+
+bool metric_is_said(const struct metric_def *def)
+{
+	return !strcmp(def->path, "json") || !strcmp(def->path, "match");
+}
+
+bool metric_is_stamped(const struct metric_def *def)
+{
+	/* of any load the kernel and the agent tell these */
+	static const char *const others[] = { "iterations", "iterations_per_s",
+					      "cpu_time", "cpu_share",
+					      "fairness" };
+	size_t i;
+
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (!strcmp(def->name, others[i]))
+			return false;
+	return !metric_is_said(def);
 }
 
 void metric_suggest(enum metric_scope scope, struct suggest *s)
@@ -233,6 +258,16 @@ const char *metric_unit_name(enum metric_unit unit)
 	return names[unit];
 }
 
+/* The element that a whole number names, or NULL. */
+static const json_t *element(const json_t *array, const char *key)
+{
+	char *end;
+	unsigned long index = strtoul(key, &end, 10);
+
+	return *key >= '0' && *key <= '9' && !*end ?
+		       json_array_get(array, index) : NULL;
+}
+
 /* The member at "a.b.c" below @at. */
 static const json_t *follow(const json_t *at, const char *path)
 {
@@ -243,7 +278,8 @@ static const json_t *follow(const json_t *at, const char *path)
 		len = strcspn(path, ".");
 		memcpy(key, path, len);
 		key[len] = '\0';
-		at = json_object_get(at, key);
+		at = json_is_array(at) ? element(at, key) :
+					 json_object_get(at, key);
 		path += len + (path[len] == '.');
 	}
 	return at;
@@ -264,7 +300,7 @@ const json_t *metric_value(const struct metric *m, const json_t *part)
 
 	if (m->scope == METRIC_OF_SCHED && m->object[0])
 		value = json_object_get(value, m->object);
-	return value;
+	return m->path[0] ? follow(value, m->path) : value;
 }
 
 json_int_t metric_samples(const struct metric *m, const json_t *part)

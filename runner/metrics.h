@@ -41,7 +41,8 @@ enum metric_scope {
 };
 
 struct metric_def {
-	const char *name;	/* after the object; "NAME" stands for any word */
+	const char *name;	/* after the object; "NAME" stands for any word,
+				 * "PATH" for words between dots */
 	const char *path;	/* below the object, in the facts */
 	enum metric_unit unit;
 	enum metric_kind kind;
@@ -54,6 +55,7 @@ struct metric_def {
 struct metric {
 	enum metric_scope scope;
 	char object[METRIC_TEXT_MAX]; /* workload, disk, event or map field */
+	char path[METRIC_TEXT_MAX]; /* of a program: what is NAME or PATH */
 	const struct metric_def *def;
 };
 
@@ -71,6 +73,12 @@ enum metric_status {
  * Whether there is such a workload or disk is the caller's to find out.
  */
 enum metric_status metric_parse(const char *text, struct metric *m);
+
+/** metric_is_said() - of a program, which may say it in its output, or not */
+bool metric_is_said(const struct metric_def *def);
+
+/** metric_is_stamped() - of workers of ours, which stamp what they do */
+bool metric_is_stamped(const struct metric_def *def);
 
 /** metric_suggest() - offer every metric of a scope, by its short name */
 void metric_suggest(enum metric_scope scope, struct suggest *s);

@@ -2,10 +2,12 @@
 #include "runner/plan.h"
 
 #include <libgen.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runner/exec_pack.h"
 #include "runner/scenario.h"
 #include "runner/toml.h"
 
@@ -135,6 +137,38 @@ static json_t *file_name(const char *path)
 	return json;
 }
 
+static json_t *strings_json(const struct string_list *list, unsigned int from)
+{
+	json_t *array = json_array();
+
+	for (; from < list->nr; from++)
+		json_array_append_new(array, json_string(list->item[from]));
+	return array;
+}
+
+/* A program in the guest: its own place there, and the arguments as they are. */
+static json_t *exec_json(const struct string_list *argv)
+{
+	const char *path = argv->nr ? argv->item[0] : "";
+	json_t *guest = strings_json(argv, 1);
+	char place[PATH_MAX] = "";
+
+	exec_pack_place(path, place, sizeof(place));
+	json_array_insert_new(guest, 0, json_string(place));
+	return json_pack("{s:s,s:o,s:o}", "program", path, "argv", guest,
+			 "env", exec_pack_env(path));
+}
+
+static json_t *exec_scheduler_json(const struct scn_scheduler *s)
+{
+	return json_pack("{s:o,s:s,s:s,s:n,s:n,s:{},s:s,s:o,s:o}", "name",
+			 file_name(s->exec.item[0]), "kind", "exec", "path",
+			 s->exec.item[0], "object", "hash", "set", "expect",
+			 scn_expect_name(s->expect), "args",
+			 strings_json(&s->exec, 1), "exec",
+			 exec_json(&s->exec));
+}
+
 static json_t *scheduler_json(const struct scn_scheduler *s)
 {
 	json_t *name, *path;
@@ -142,6 +176,8 @@ static json_t *scheduler_json(const struct scn_scheduler *s)
 
 	if (!s->base.node)
 		return json_null();
+	if (s->exec.nr)
+		return exec_scheduler_json(s);
 	if (s->builtin) {
 		kind = "builtin";
 		name = json_string(s->builtin);
@@ -190,6 +226,32 @@ static json_t *params_json(const struct scn_workload *w)
 	return params;
 }
 
+static json_t *match_json(const struct toml_node *match)
+{
+	json_t *object = json_object();
+	size_t i;
+
+	for (i = 0; match && i < match->nr; i++)
+		json_object_set_new(object, match->child[i]->key,
+				    json_string(match->child[i]->string));
+	return object;
+}
+
+/* NULL: the workers are our own. */
+static json_t *program_json(const struct scn_workload *w)
+{
+	const struct scn_program *p = &w->program;
+	json_t *exec;
+
+	if (!w->kind->program)
+		return NULL;
+	exec = exec_json(&p->argv);
+	json_object_update_new(exec, json_pack(
+		"{s:o,s:s?,s:o,s:b}", "add", strings_json(&p->add, 0), "json",
+		p->json, "match", match_json(p->match), "repeat", p->repeat));
+	return exec;
+}
+
 static json_t *workloads_json(const struct scenario *s, uint64_t seed)
 {
 	json_t *workloads = json_array();
@@ -201,7 +263,7 @@ static json_t *workloads_json(const struct scenario *s, uint64_t seed)
 			       w->seed : workload_seed(seed, w->name);
 
 		json_array_append_new(workloads, json_pack(
-			"{s:s,s:s,s:o,s:s?,s:s,s:o,s:o,s:o,s:o,s:{s:s,s:i},s:o,s:o}",
+			"{s:s,s:s,s:o,s:s?,s:s,s:o,s:o,s:o,s:o,s:{s:s,s:i},s:o,s:o,s:o*}",
 			"name", w->name, "kind", w->kind->name, "workers",
 			json_u64(w->workers), "disk", w->disk, "cgroup",
 			w->cgroup, "cpu_weight", json_u64(w->cpu_weight),
@@ -209,7 +271,7 @@ static json_t *workloads_json(const struct scenario *s, uint64_t seed)
 			cpus_json(&w->cpus), "nice", json_integer(w->nice),
 			"policy", "kind", w->policy.kind, "priority",
 			(int)w->policy.priority, "params", params_json(w),
-			"seed", json_u64(own)));
+			"seed", json_u64(own), "exec", program_json(w)));
 	}
 	return workloads;
 }
@@ -327,11 +389,11 @@ static json_t *limit_json(const struct scn_check *c)
 
 static json_t *automatic_json(const struct scn_automatic *a)
 {
-	return json_pack("{s:b,s:o,s:b,s:b,s:b,s:f,s:b,s:f,s:f}", "progress",
+	return json_pack("{s:b,s:o,s:b,s:b,s:b,s:f,s:b,s:b,s:f,s:f}", "progress",
 			 a->progress, "gap_ns", json_u64(a->gap_ns),
 			 "cpuset", a->cpuset, "scheduler", a->scheduler,
 			 "disk", a->disk, "telemetry", a->telemetry, "guest",
-			 a->guest, "fairness", a->fairness, "noise", a->noise);
+			 a->guest, "program", a->program, "fairness", a->fairness, "noise", a->noise);
 }
 
 json_t *plan_checks_new(const struct scenario *s)

@@ -52,6 +52,7 @@ static json_t *scheduler_json(const struct result_input *in)
 	if (!json_is_object(scheduler))
 		scheduler = json_object_get(in->plan, "scheduler");
 	json = members(scheduler, keys);
+	json_object_set(json, "args", json_object_get(scheduler, "args"));
 	if (!json_is_object(scheduler)) {
 		/* the kernel's default has a name too */
 		json_object_set_new(json, "name", json_string("none"));

@@ -125,6 +125,7 @@ static int parse(struct scenario *s, const char *text, size_t len,
 	if (!resolve_path(s, "object", &s->scheduler.object) ||
 	    !resolve_path(s, "source", &s->scheduler.source))
 		return -ENOMEM;
+	scenario_check_exec(s, d);
 	scenario_check(s, d);
 	scenario_check_checks(s, d);
 	diag_sort(d);

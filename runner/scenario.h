@@ -71,7 +71,8 @@ enum scn_expect {
 
 struct scn_scheduler {
 	struct table_base base;	/* node NULL: the kernel's default */
-	const char *builtin, *object, *source; /* one of them */
+	const char *builtin, *object, *source; /* one of them, or exec */
+	struct string_list exec;
 	const struct toml_node *set;
 	unsigned int expect;	/* enum scn_expect */
 };
@@ -92,6 +93,15 @@ struct scn_cpu_max {
 	uint64_t quota_ns, period_ns;
 };
 
+/* A program of the scenario's own; paths are absolute once it is checked. */
+struct scn_program {
+	struct string_list argv;
+	struct string_list add;	/* programs that it starts */
+	const char *json;	/* file with its numbers; NULL: its stdout */
+	const struct toml_node *match; /* name = regular expression, or NULL */
+	bool repeat;
+};
+
 struct scn_workload {
 	struct table_base base;
 	const char *name;
@@ -108,6 +118,7 @@ struct scn_workload {
 	const struct toml_node *params_node;
 	uint64_t params[LOAD_MAX_PARAMS];
 	uint64_t seed;		/* FIELD_UNSET: from the run's */
+	struct scn_program program; /* of kind exec */
 };
 
 struct scn_set_throttle {
@@ -182,7 +193,7 @@ struct scn_check {
 /* The checks that nobody asked for; 0 turns one off. */
 struct scn_automatic {
 	struct table_base base;
-	bool progress, scheduler, disk, guest, cpuset;
+	bool progress, scheduler, disk, guest, cpuset, program;
 	uint64_t gap_ns;
 	double telemetry, fairness, noise;
 };
@@ -286,5 +297,8 @@ void scenario_resolve_faults(struct diag *d, const struct scn_disk *disk,
 
 void scenario_check(struct scenario *s, struct diag *d);
 void scenario_check_checks(struct scenario *s, struct diag *d);
+
+/** scenario_check_exec() - of [scheduler] and of the workloads */
+void scenario_check_exec(struct scenario *s, struct diag *d);
 
 #endif

@@ -125,7 +125,7 @@ static void check_scheduler(const struct scn_scheduler *s, struct diag *d)
 	       !!get(&s->base, "source") + !!get(&s->base, "exec");
 	if (ways != 1) {
 		diag_value(d, s->base.node,
-			   "[scheduler] needs one of builtin, object and source, not %s",
+			   "[scheduler] needs one of builtin, object, source and exec, not %s",
 			   ways ? "several" : "none");
 		if (!ways)
 			diag_hint(d, "leave out [scheduler] for the kernel's default");
@@ -133,6 +133,11 @@ static void check_scheduler(const struct scn_scheduler *s, struct diag *d)
 	check_builtin(s, d);
 	if (!set)
 		return;
+	if (get(&s->base, "exec")) {
+		diag_key(d, set, "set is of BPF objects: a program of its own has other ways");
+		diag_hint(d, "write its options into exec");
+		return;
+	}
 	if (set->type != TOML_NODE_TABLE) {
 		schema_wrong_type(d, set, "a table");
 		return;

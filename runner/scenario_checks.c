@@ -72,6 +72,54 @@ static bool object_exists(const struct scenario *s, struct diag *d,
 	return false;
 }
 
+/* "match.X" without an X in match, or json of a worker that prints none. */
+static bool check_workload_metric(const struct scenario *s, struct diag *d,
+				  const struct scn_check *c)
+{
+	const struct scn_workload *w = scenario_find_workload(
+		s, c->metric.object);
+	const struct metric_def *def = c->metric.def;
+	const struct toml_node *match = w->program.match;
+	struct suggest near;
+	size_t i;
+
+	if (!w->kind)
+		return true; /* said already */
+	if (metric_is_said(def) && !w->kind->program) {
+		diag_value(d, get(c, "metric"),
+			   "\"%s\" is of programs: %s is not of kind exec",
+			   c->metric_name, w->name);
+		return false;
+	}
+	if (metric_is_stamped(def) && w->kind->program) {
+		diag_value(d, get(c, "metric"),
+			   "\"%s\" can't be measured of a program",
+			   c->metric_name);
+		diag_hint(d, "it has cpu_time, cpu_share, iterations, and what it prints: json.PATH, match.NAME");
+		return false;
+	}
+	if (strcmp(def->path, "match") || schema_table_get(match, c->metric.path))
+		return true;
+	diag_value(d, get(c, "metric"), "match of %s has no \"%s\"", w->name,
+		   c->metric.path);
+	suggest_init(&near, c->metric.path);
+	for (i = 0; match && i < match->nr; i++)
+		suggest_offer(&near, match->child[i]->key);
+	if (!suggest_hint(&near, d))
+		diag_hint(d, "add match = { %s = 'REGULAR EXPRESSION' }",
+			  c->metric.path);
+	return false;
+}
+
+/* What a program prints is of all its time. */
+static void check_whole_run(struct diag *d, const struct scn_check *c)
+{
+	if (c->phase && metric_is_said(c->metric.def))
+		diag_value(d, get(c, "phase"),
+			   "%s is of the whole run: it has no phase",
+			   c->metric_name);
+}
+
 static bool check_metric(const struct scenario *s, struct diag *d,
 			 struct scn_check *c)
 {
@@ -91,7 +139,12 @@ static bool check_metric(const struct scenario *s, struct diag *d,
 	case METRIC_OK:
 		break;
 	}
-	return object_exists(s, d, c);
+	if (!object_exists(s, d, c))
+		return false;
+	if (c->metric.scope != METRIC_OF_WORKLOAD)
+		return true;
+	check_whole_run(d, c);
+	return check_workload_metric(s, d, c);
 }
 
 static void check_phase(const struct scenario *s, struct diag *d,

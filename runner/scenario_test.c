@@ -163,17 +163,14 @@ static const struct bad {
 	  NULL },
 	/* scheduler */
 	{ LOAD "[scheduler]\n",
-	  "t.toml:6:1: error: [scheduler] needs one of builtin, object and source, not none",
+	  "t.toml:6:1: error: [scheduler] needs one of builtin, object, source and exec, not none",
 	  "leave out [scheduler] for the kernel's default" },
 	{ LOAD "[scheduler]\nbuiltin = \"simple\"\nobject = \"x.bpf.o\"\n",
-	  "t.toml:6:1: error: [scheduler] needs one of builtin, object and source, not several",
+	  "t.toml:6:1: error: [scheduler] needs one of builtin, object, source and exec, not several",
 	  NULL },
 	{ LOAD "[scheduler]\nbuiltin = \"simpel\"\n",
 	  "t.toml:7:11: error: there is no builtin scheduler \"simpel\"",
 	  "did you mean \"simple\"?" },
-	{ LOAD "[scheduler]\nexec = [\"scx_lavd\"]\n",
-	  "t.toml:7:1: error: exec is not supported yet",
-	  "name the BPF object: object = \"x.bpf.o\"" },
 	{ LOAD "[scheduler]\nbuiltin = \"fifo\"\nexpect = \"stal\"\n",
 	  "t.toml:8:10: error: expect = \"stal\" is not one of running, exit, error, stall",
 	  "did you mean \"stall\"?" },
@@ -647,7 +644,7 @@ START_TEST(checks_are_in_base_units_too)
 		    "{\"metric\": \"sched.events.SCX_EV_SELECT_CPU_FALLBACK\", \"phase\": null, \"op\": \"equals\", \"limit\": 0, \"unit\": \"\"},"
 		    "{\"metric\": \"sched.state\", \"phase\": null, \"op\": \"equals\", \"limit\": \"enabled\", \"unit\": \"\"}]",
 		    json_object_get(checks, "checks"));
-	assert_json("{\"progress\": true, \"gap_ns\": 3000000000, \"cpuset\": false, \"scheduler\": true, \"disk\": true, \"telemetry\": 0.0, \"guest\": true, \"fairness\": 0.95, \"noise\": 0.1}",
+	assert_json("{\"progress\": true, \"gap_ns\": 3000000000, \"cpuset\": false, \"scheduler\": true, \"disk\": true, \"telemetry\": 0.0, \"guest\": true, \"program\": true, \"fairness\": 0.95, \"noise\": 0.1}",
 		    json_object_get(checks, "automatic"));
 	json_decref(checks);
 	scenario_free(s);

@@ -54,7 +54,9 @@ struct field {
 	enum unit_kind unit;
 	bool required;
 	bool inline_table;	/* how a FIELD_TABLE is printed */
-	bool optional;		/* a FIELD_TABLE not printed when absent */
+	bool optional;		/* a FIELD_TABLE not printed when absent, a
+				 * FIELD_BOOL when false, FIELD_STRINGS when
+				 * empty */
 	const char *const *words; /* NULL-terminated */
 	const struct table_spec *table;
 	void (*parse)(struct diag *d, const struct toml_node *value,

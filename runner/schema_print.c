@@ -132,7 +132,8 @@ static void print_value(FILE *to, const struct field *f, const char *obj)
 			schema_print_string(to, *(const char *const *)member);
 		break;
 	case FIELD_BOOL:
-		fputs(*(const bool *)member ? "true" : "false", to);
+		if (*(const bool *)member || !f->optional)
+			fputs(*(const bool *)member ? "true" : "false", to);
 		break;
 	case FIELD_UINT:
 		if (*(const uint64_t *)member != FIELD_UNSET)
@@ -159,7 +160,8 @@ static void print_value(FILE *to, const struct field *f, const char *obj)
 				    f->words[*(const unsigned int *)member]);
 		break;
 	case FIELD_STRINGS:
-		print_list(to, member);
+		if (((const struct string_list *)member)->nr || !f->optional)
+			print_list(to, member);
 		break;
 	case FIELD_NODE:
 		if (*(const struct toml_node *const *)member)

@@ -646,6 +646,7 @@ static void session_close(struct session *s)
 		json_decref(p->end_msg);
 	}
 	session_exec_close(s);
+	session_load_close(s);
 	session_progress_close(s);
 	session_looks_close(s);
 	frame_reader_fini(&s->reader);
@@ -710,6 +711,8 @@ int cmd_vm(int argc, char **argv)
 		err = session_looks_open(s);
 	if (!err)
 		err = session_exec_open(s);
+	if (!err)
+		err = session_load_open(s);
 	if (!err)
 		err = run_vm(s);
 	if (!err)

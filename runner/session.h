@@ -94,6 +94,7 @@ struct session {
 	struct clock_point clocks[SESSION_MAX_PHASES + 1]; /* [i]: before i */
 	struct io_wake *io_wake;	/* NULL: no workload on a disk */
 	struct session_exec *exec;	/* owned; NULL: not ktstr exec */
+	struct session_load *load;	/* owned: programs of the scenario */
 	struct session_progress *progress;	/* owned; NULL: not asked for */
 	struct looks *looks;		/* owned; frozen looks */
 	json_t *maps;			/* last good look */
@@ -163,6 +164,20 @@ int session_progress_open(struct session *s);
 /** session_progress_start() - once the main loop is there. 0 or -errno. */
 int session_progress_start(struct session *s);
 void session_progress_close(struct session *s);
+
+/* session_load.c: what the scenario's own programs left behind */
+
+/** session_load_open() - after the plan is read. 0 or -errno. */
+int session_load_open(struct session *s);
+/** session_load_frame() - Return: true if it was one of theirs. */
+bool session_load_frame(struct session *s, const struct frame *f);
+/**
+ * session_load_facts() - complete the numbers of a workload, if it is a program
+ * @phase: < 0: the totals
+ */
+void session_load_facts(const struct session *s, unsigned int workload,
+			int phase, json_t *stats);
+void session_load_close(struct session *s);
 
 /* look_take.c: looks at the frozen VM, and what was frozen for them */
 

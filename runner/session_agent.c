@@ -98,6 +98,8 @@ static void on_sched(struct session *s, json_t *body)
 	if (!strcmp(state, "loaded")) {
 		session_watch_maps(s, json_object_get(body, "maps"));
 	} else if (!strcmp(state, "attached")) {
+		/* a program's are known only now */
+		session_watch_maps(s, json_object_get(body, "maps"));
 		if (s->stage < SESSION_SCHEDULER)
 			s->stage = SESSION_SCHEDULER;
 	} else if (!strcmp(state, "failed")) {
@@ -299,7 +301,7 @@ static void on_frame(struct session *s, const struct frame *f)
 	json_t *body;
 	size_t i;
 
-	if (session_exec_frame(s, f))
+	if (session_exec_frame(s, f) || session_load_frame(s, f))
 		return;
 	if (f->type == KTSTR_MSG_LOG) {
 		log_text(s, f);

@@ -124,6 +124,8 @@ static json_t *workloads_json(struct session *s, int phase)
 		if (json_is_object(stats))
 			json_object_update_new(stats,
 				session_io_wake_json(s, i, phase));
+		if (json_is_object(stats))
+			session_load_facts(s, i, phase, stats);
 		json_object_set_new(out, plan_text(w, "name"), stats);
 		workload_sum_fini(sum);
 		free(sum);
@@ -510,10 +512,11 @@ static json_t *scheduler_json(const struct session *s)
 		if (s->phases[i].end_msg)
 			state = json_object_get(s->phases[i].end_msg,
 						"sched_state");
-	return json_pack("{s:O?, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?}",
+	return json_pack("{s:O?, s:O?, s:O?, s:O*, s:O?, s:O?, s:O?, s:O?, s:O?, s:O?}",
 			 "name", json_object_get(plan, "name"),
 			 "kind", json_object_get(plan, "kind"),
 			 "hash", json_object_get(plan, "hash"),
+			 "args", json_object_get(plan, "args"),
 			 "final_state", state,
 			 "state", json_object_get(s->sched, "state"),
 			 "exit", json_object_get(s->sched, "exit"),

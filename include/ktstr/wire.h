@@ -49,6 +49,8 @@ enum ktstr_msg {
 	KTSTR_MSG_EXEC_STDERR = 17, /* likewise */
 	KTSTR_MSG_EXEC_STDIN_TAKEN = 18, /* so many more bytes it was given */
 	KTSTR_MSG_EXEC_EXIT = 19, /* {exit} or {signal}; all output was before */
+	KTSTR_MSG_LOAD_OUTPUT = 20, /* a line of JSON, then a program's bytes */
+	KTSTR_MSG_LOAD_END = 21, /* how a program of a workload ended */
 	/* host to agent */
 	KTSTR_MSG_GO = 64,	/* phase N may begin */
 	KTSTR_MSG_STOP = 65,	/* end early: stop workers, report, DONE */
