@@ -64,6 +64,8 @@ vmm-tests += blk_state_test
 vmm-tests += virtio_blk_test
 vmm-tests += blk_hostile_test
 vmm-tests += token_bucket_test
+vmm-tests += blk_promises_test
+vmm-tests += blk_interleave_test
 
 vmm-tests += virtqueue_test
 vmm-tests += pci_test
