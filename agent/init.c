@@ -47,8 +47,6 @@ static const struct {
 	{ "/proc/sys/kernel/kptr_restrict", "0" },
 	{ "/proc/sys/kernel/sched_schedstats", "1" },
 	{ "/proc/sys/kernel/sysrq", "1" },
-	/* per-program run counts and times */
-	{ "/proc/sys/kernel/bpf_stats_enabled", "1" },
 };
 
 /* The kernel opens /dev/console before there is a /dev. */
@@ -120,6 +118,16 @@ void init_sysctls(void)
 			log_warn("init: %s = %s: %s", sysctls[i].path,
 				 sysctls[i].value, strerror(-err));
 	}
+}
+
+void init_bpf_stats(bool on)
+{
+	int err = sysfile_write("/proc/sys/kernel/bpf_stats_enabled",
+				on ? "1" : "0");
+
+	if (err && on)
+		log_warn("init: kernel.bpf_stats_enabled = 1: %s",
+			 strerror(-err));
 }
 
 int init_supervisor(void)

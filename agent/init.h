@@ -3,6 +3,7 @@
 #ifndef KTSTR_AGENT_INIT_H
 #define KTSTR_AGENT_INIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /**
@@ -21,6 +22,9 @@ int init_mounts(char *err_msg, size_t err_len);
  * Return: 0, also when there is no such file; -errno.
  */
 int init_kernel_config(void);
+
+/** init_bpf_stats() - have the kernel count each program's runs, or not. */
+void init_bpf_stats(bool on);
 
 /** init_sysctls() - what reading the guest needs; logs what is not there. */
 void init_sysctls(void);

@@ -64,7 +64,12 @@ static void log_to_host(void *ctx, enum log_level level, const char *line)
 
 static int stage_plan(struct agent *a)
 {
-	return plan_load(PLAN_PATH, &a->plan, a->err_msg, sizeof(a->err_msg));
+	int err = plan_load(PLAN_PATH, &a->plan, a->err_msg,
+			    sizeof(a->err_msg));
+
+	if (!err)
+		init_bpf_stats(a->plan->bpf_stats);
+	return err;
 }
 
 static json_t *pack_symbols(const struct symbols *s)

@@ -380,6 +380,8 @@ static int parse_root(struct parse *ps, struct plan *p)
 	if (err)
 		return err;
 	parse_sched(ps, p);
+	p->bpf_stats = json_is_true(member(member(p->root, "telemetry"),
+					   "bpf_stats"));
 	err = parse_workloads(ps, p);
 	if (err)
 		return err;

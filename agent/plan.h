@@ -85,6 +85,7 @@ struct plan {
 	unsigned int nr_workers;	/* of all workloads */
 	struct plan_phase *phases;
 	unsigned int nr_phases;
+	bool bpf_stats;		/* count the runs of each BPF program */
 	json_t *root;		/* owned; the strings live in it */
 };
 

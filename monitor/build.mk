@@ -9,6 +9,7 @@ monitor-objs := \
 	kbtf.o \
 	kmem.o \
 	locate.o \
+	details.o \
 	map.o \
 	map_json.o \
 	monitor.o \

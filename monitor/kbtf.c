@@ -60,6 +60,8 @@ static const struct kfield_spec {
 	[KF_MAP_BTF] = { K_WORD, { "bpf_map.btf" } },
 	[KF_MAP_BTF_KEY] = { K_WORD, { "bpf_map.btf_key_type_id" } },
 	[KF_MAP_BTF_VALUE] = { K_WORD, { "bpf_map.btf_value_type_id" } },
+	[KF_MAP_BTF_KERNEL_VALUE] = { K_WORD, {
+		"bpf_map.btf_vmlinux_value_type_id" } },
 
 	[KF_ARRAY_MAP] = { K_START, { "bpf_array.map" } },
 	[KF_ARRAY_ELEM_SIZE] = { K_WORD, { "bpf_array.elem_size" } },
@@ -84,6 +86,7 @@ static const struct kfield_spec {
 	[KF_STRUCT_OPS_NR_LINKS] = { K_WORD, {
 		"bpf_struct_ops_map.funcs_cnt",
 		"bpf_struct_ops_map.links_cnt" } },
+	[KF_STRUCT_OPS_UVALUE] = { K_WORD, { "bpf_struct_ops_map.uvalue" } },
 	[KF_LINK_PROG] = { K_WORD, { "bpf_link.prog" } },
 	[KF_PROG_AUX] = { K_WORD, { "bpf_prog.aux" } },
 	[KF_PROG_STATS] = { K_WORD, { "bpf_prog.stats" } },

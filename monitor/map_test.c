@@ -516,6 +516,7 @@ START_TEST(struct_ops_lists_its_programs)
 	      ti_off(ti, "bpf_struct_ops_map.map");
 	ti_write_u64(ti, slots + 8, ti_link(ti, 70, "enqueue", 10));
 	ti_write_u64(ti, slots + 24, ti_link(ti, 71, "exit\x01", 0));
+	ti_set_op(ti, obj + ti_off(ti, "bpf_struct_ops_map.map"), "tick", 71);
 	mon = ti_open(ti);
 	ck_assert_int_eq(0, mon_watch_map(mon, 3));
 	ck_assert_int_eq(2, mon_read_progs(mon, progs, 4));
@@ -525,6 +526,8 @@ START_TEST(struct_ops_lists_its_programs)
 	ck_assert_uint_eq(20, progs[0].run_count); /* both CPUs */
 	ck_assert_uint_eq(0, progs[0].run_ns);
 	ck_assert_str_eq("exit?", progs[1].name);
+	ck_assert_str_eq("", progs[0].op);
+	ck_assert_str_eq("tick", progs[1].op);
 	ck_assert_int_eq(1, mon_read_progs(mon, progs, 1));
 
 	all = mon_read_maps(mon, 10);

@@ -4,6 +4,7 @@
 #include "monitor/btf_json.h"
 #include "monitor/hash_numbers.h"
 #include "monitor/locate.h"
+#include "monitor/details.h"
 #include "monitor/map.h"
 #include "monitor/map_json.h"
 #include "monitor/monitor_priv.h"
@@ -324,6 +325,12 @@ int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
 			nr += got;
 	}
 	return nr;
+}
+
+json_t *mon_details(struct monitor *mon)
+{
+	kmem_flush(&mon->kmem);
+	return details_json(mon);
 }
 
 /* The array map and the address of bytes of its entry 0. */

@@ -148,7 +148,7 @@ int mon_watch_map(struct monitor *mon, uint32_t id);
  * read equal twice, or has "unstable": true; "fault": true where memory could
  * not be read (null in its place). A hash that changed while it was walked
  * has "unstable": true itself: entries may be missing.
- * A struct_ops map has "state" and "programs": [{"name", "id",
+ * A struct_ops map has "state" and "programs": [{"name", "op", "id",
  * "verified_insns", "run_count", "run_ns"}] (null: not available).
  * What can't be read has "readable": false and "why".
  *
@@ -185,6 +185,7 @@ int mon_map_numbers(struct monitor *mon, mon_number_fn fn, void *ctx);
 struct mon_prog {
 	uint32_t id;
 	char name[16];			/* printable ASCII */
+	char op[32];			/* the callback it is; "" if unknown */
 	uint32_t verified_insns;	/* or MON_NO_VALUE */
 	uint64_t run_count, run_ns;	/* or UINT64_MAX; 0 unless the guest
 					 * has kernel.bpf_stats_enabled */
@@ -198,6 +199,16 @@ struct mon_prog {
  */
 int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
 		   unsigned int max);
+
+/**
+ * mon_details() - what there is to know at one moment beside mon_read_sched()
+ *
+ * {"ops": {NAME: {"program", "verified_insns", "run_count", "run_ns"}}}: NAME
+ * is the callback of sched_ext_ops, or else the program's; null: not available.
+ *
+ * Return: new reference, or NULL out of memory.
+ */
+json_t *mon_details(struct monitor *mon);
 
 /**
  * mon_read_array_value() - raw bytes of entry 0 of an array map

@@ -5,7 +5,10 @@
 #include "monitor/btf_type.h"
 #include "monitor/monitor_priv.h"
 
+#include <bpf/btf.h>
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
@@ -80,6 +83,67 @@ static int read_prog(struct monitor *mon, uint64_t prog, struct mon_prog *p)
 	return 0;
 }
 
+/* Of struct bpf_struct_ops_X { common; struct X data; } at *@at: X, and where. */
+static const struct btf_type *callbacks_of(const struct btf *btf,
+					   uint32_t type_id, int64_t *at)
+{
+	const struct btf_type *t = btf_type_skip(btf, type_id, NULL);
+	unsigned int i;
+
+	if (!t || !btf_is_struct(t))
+		return NULL;
+	for (i = 0; i < btf_vlen(t); i++) {
+		const struct btf_member *m = &btf_members(t)[i];
+		const char *name = btf__name_by_offset(btf, m->name_off);
+
+		if (!name || strcmp(name, "data"))
+			continue;
+		*at += btf_member_bit_offset(t, i) / 8;
+		t = btf_type_skip(btf, m->type, NULL);
+		return t && btf_is_struct(t) ? t : NULL;
+	}
+	return NULL;
+}
+
+/*
+ * Which callback each program is: the kernel keeps what user space wrote, with
+ * a program's id in place of each pointer to a function. Nothing is found when
+ * the struct is a module's, whose BTF is not here.
+ */
+static void name_ops(struct monitor *mon, const struct mon_map *m,
+		     struct mon_prog *progs, unsigned int nr)
+{
+	const struct btf *btf = mon->kbtf.btf;
+	const struct btf_member *member;
+	int64_t uvalue, type_id, kept;
+	const struct btf_type *t;
+	unsigned int i, p;
+
+	if (read_field(mon, map_object(mon, m), KF_STRUCT_OPS_UVALUE,
+		       &uvalue) ||
+	    read_field(mon, m->kva, KF_MAP_BTF_KERNEL_VALUE, &type_id))
+		return;
+	t = callbacks_of(btf, type_id, &uvalue);
+	if (!t)
+		return;
+	for (i = 0, member = btf_members(t); i < btf_vlen(t); i++, member++) {
+		uint64_t at = uvalue + btf_member_bit_offset(t, i) / 8;
+		const struct btf_type *mt =
+			btf_type_skip(btf, member->type, NULL);
+		const char *name = btf__name_by_offset(btf, member->name_off);
+
+		if (!name || !mt || !btf_is_ptr(mt) ||
+		    kmem_read_ptr(&mon->kmem, at, (uint64_t *)&kept))
+			continue;
+		for (p = 0; p < nr; p++)
+			if (kept && kept == progs[p].id)
+				snprintf(progs[p].op, sizeof(progs[p].op),
+					 "%s", name);
+	}
+	for (p = 0; p < nr; p++)
+		text_to_ascii(progs[p].op);
+}
+
 int struct_ops_progs(struct monitor *mon, const struct mon_map *m,
 		     struct mon_prog *progs, unsigned int max)
 {
@@ -112,6 +176,7 @@ int struct_ops_progs(struct monitor *mon, const struct mon_map *m,
 			return err;
 		nr++;
 	}
+	name_ops(mon, m, progs, nr);
 	return nr;
 }
 
@@ -131,7 +196,8 @@ static json_t *count_json(uint64_t v, uint64_t absent)
 
 static json_t *prog_json(const struct mon_prog *p)
 {
-	return json_pack("{s:s, s:I, s:o, s:o, s:o}", "name", p->name, "id",
+	return json_pack("{s:s, s:s*, s:I, s:o, s:o, s:o}", "name", p->name,
+			 "op", *p->op ? p->op : NULL, "id",
 			 (json_int_t)p->id, "verified_insns",
 			 count_json(p->verified_insns, MON_NO_VALUE),
 			 "run_count", count_json(p->run_count, UINT64_MAX),

@@ -75,7 +75,8 @@ static const struct {
 	{ "btf", "ptr data;u32 data_size;u32 id;ptr base_btf;", false },
 	{ "bpf_map",
 	  "u32 map_type;u32 key_size;u32 value_size;u32 max_entries;u32 id;"
-	  "char16 name;ptr btf;u32 btf_key_type_id;u32 btf_value_type_id;",
+	  "char16 name;ptr btf;u32 btf_key_type_id;u32 btf_value_type_id;"
+	  "u32 btf_vmlinux_value_type_id;",
 	  false },
 	{ "hlist_nulls_head", "ptr first;", false },
 	{ "hlist_nulls_node", "ptr pprev;ptr next;", false },
@@ -90,8 +91,12 @@ static const struct {
 	{ "bpf_link", "u32 id;ptr prog;", false },
 	{ "common_value", "int refcnt;int state;", false },
 	{ "struct_ops_value", "common_value common;", false },
+	{ "test_ops", "ptr enqueue;u64 flags;ptr tick;ptr exit;", false },
+	{ "bpf_struct_ops_test_ops", "common_value common;test_ops data;",
+	  false },
 	{ "bpf_struct_ops_map",
-	  "bpf_map map;ptr links;u32 funcs_cnt;struct_ops_value kvalue;",
+	  "bpf_map map;ptr links;u32 funcs_cnt;ptr uvalue;"
+	  "struct_ops_value kvalue;",
 	  false },
 	{ "flex_value", "char0 value;", false },
 	{ "flex_pptrs", "ptr0 pptrs;", false },
@@ -629,7 +634,25 @@ uint64_t ti_struct_ops(struct test_image *ti, const struct ti_map *m,
 	ti_set(ti, obj, "bpf_struct_ops_map.funcs_cnt", m->max_entries);
 	ti_set(ti, obj + ti_off(ti, "bpf_struct_ops_map.kvalue") +
 	       ti_off(ti, "struct_ops_value.common"), "common_value.state", 33);
+	ti_set(ti, map, "bpf_map.btf_vmlinux_value_type_id",
+	       btf__find_by_name_kind(ti->btf, "bpf_struct_ops_test_ops",
+				      BTF_KIND_STRUCT));
+	ti_set(ti, obj, "bpf_struct_ops_map.uvalue",
+	       ti_direct(ti, ti_size(ti, "bpf_struct_ops_test_ops")));
 	return map;
+}
+
+void ti_set_op(struct test_image *ti, uint64_t map, const char *op,
+	       uint32_t prog_id)
+{
+	uint64_t obj = map - ti_off(ti, "bpf_struct_ops_map.map");
+	uint64_t uvalue = read_u64(ti, obj + ti_off(ti,
+					"bpf_struct_ops_map.uvalue"));
+	char path[64];
+
+	snprintf(path, sizeof(path), "test_ops.%s", op);
+	ti_set(ti, uvalue + ti_off(ti, "bpf_struct_ops_test_ops.data"), path,
+	       prog_id);
 }
 
 uint64_t ti_link(struct test_image *ti, uint32_t prog_id, const char *name,

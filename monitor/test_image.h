@@ -18,7 +18,7 @@ struct btf;
 #define TI_RAM_BYTES (16u << 20)
 #define TI_RAM_GPA 0x100000ull	/* RAM does not start at 0 here */
 #define TI_IMAGE_BYTES (2u << 20)	/* from root_gpa on */
-#define TI_MAX_FIELDS 128
+#define TI_MAX_FIELDS 320
 #define TI_MAX_VPAGES 512
 
 struct ti_config {
@@ -119,6 +119,10 @@ uint64_t ti_hash_add(struct test_image *ti, uint64_t map, uint32_t bucket,
  */
 uint64_t ti_struct_ops(struct test_image *ti, const struct ti_map *m,
 		       uint64_t *link_slots);
+
+/** ti_set_op() - user space gave this program as callback @op of test_ops. */
+void ti_set_op(struct test_image *ti, uint64_t map, const char *op,
+	       uint32_t prog_id);
 
 /** ti_link() - a struct bpf_link with a program of 31 instructions. */
 uint64_t ti_link(struct test_image *ti, uint32_t prog_id, const char *name,

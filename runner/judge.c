@@ -269,6 +269,7 @@ static void judge_value(const struct court *c, const struct wanted *w,
 	const struct metric_def *def = w->metric.def;
 	const json_t *value = metric_value(&w->metric, part);
 	double limit = w->low > 0 ? w->low : w->high;
+	const char *why;
 
 	if (value)
 		f->value = json_incref((json_t *)value);
@@ -285,7 +286,9 @@ static void judge_value(const struct court *c, const struct wanted *w,
 			    def->name, def->samples,
 			    (long long)metric_samples(&w->metric, part));
 	} else if (!json_is_number(value)) {
-		finding_set(f, VERDICT_INCONCLUSIVE, "it is undefined");
+		why = metric_why(&w->metric, part);
+		finding_set(f, VERDICT_INCONCLUSIVE, "%s",
+			    why ? why : "it is undefined");
 	} else if (kind_counts(c, def->kind, limit, f)) {
 		judge_number(w, json_number_value(value), f);
 		forgive_disk(c, w, part, json_number_value(value), f);

@@ -77,7 +77,7 @@ static const struct metric_def disk_metrics[] = {
 
 static const struct metric_def sched_metrics[] = {
 	{ "state", "sched.state", METRIC_IN_NONE, METRIC_STATE, 0, false },
-	{ "events.NAME", "sched.events", METRIC_IN_NONE, METRIC_COUNT, 0,
+	{ "events.NAME", "sched.events.NAME", METRIC_IN_NONE, METRIC_COUNT, 0,
 	  false },
 	{ "bypass_ns", "sched.bypass_ns", METRIC_IN_NS, METRIC_TIME, 0, false },
 	{ "dsq_depth.max", "sched.dsq_depth.max", METRIC_IN_NONE,
@@ -86,9 +86,10 @@ static const struct metric_def sched_metrics[] = {
 	  false },
 	{ "idle_while_waiting", "sched.idle_while_waiting_ratio",
 	  METRIC_IN_RATIO, METRIC_RATIO, 0, false },
-	{ "ops.NAME.count", "sched.ops", METRIC_IN_NONE, METRIC_COUNT, 0,
-	  true },
-	{ "ops.NAME.ns", "sched.ops", METRIC_IN_NS, METRIC_TIME, 0, true },
+	{ "ops.NAME.count", "sched.ops.NAME.count", METRIC_IN_NONE,
+	  METRIC_COUNT, 0, false },
+	{ "ops.NAME.ns", "sched.ops.NAME.ns", METRIC_IN_NS, METRIC_TIME, 0,
+	  false },
 	{ 0 },
 };
 
@@ -268,8 +269,9 @@ static const json_t *element(const json_t *array, const char *key)
 		       json_array_get(array, index) : NULL;
 }
 
-/* The member at "a.b.c" below @at. */
-static const json_t *follow(const json_t *at, const char *path)
+/* The member at "a.b.c" below @at; NAME stands for @word. */
+static const json_t *follow(const json_t *at, const char *path,
+			    const char *word)
 {
 	char key[METRIC_TEXT_MAX];
 	size_t len;
@@ -278,6 +280,8 @@ static const json_t *follow(const json_t *at, const char *path)
 		len = strcspn(path, ".");
 		memcpy(key, path, len);
 		key[len] = '\0';
+		if (!strcmp(key, "NAME"))
+			snprintf(key, sizeof(key), "%s", word);
 		at = json_is_array(at) ? element(at, key) :
 					 json_object_get(at, key);
 		path += len + (path[len] == '.');
@@ -296,11 +300,23 @@ static const json_t *base_of(const struct metric *m, const json_t *part)
 
 const json_t *metric_value(const struct metric *m, const json_t *part)
 {
-	const json_t *value = follow(base_of(m, part), m->def->path);
+	const json_t *value = follow(base_of(m, part), m->def->path,
+				     m->object);
 
-	if (m->scope == METRIC_OF_SCHED && m->object[0])
-		value = json_object_get(value, m->object);
-	return m->path[0] ? follow(value, m->path) : value;
+	return m->path[0] ? follow(value, m->path, "") : value;
+}
+
+const char *metric_why(const struct metric *m, const json_t *part)
+{
+	char path[METRIC_TEXT_MAX];
+	char *dot;
+
+	snprintf(path, sizeof(path), "%s", m->def->path);
+	dot = strrchr(path, '.');
+	if (!dot)
+		return NULL;
+	snprintf(dot, sizeof(path) - (dot - path), ".why");
+	return json_string_value(follow(base_of(m, part), path, m->object));
 }
 
 json_int_t metric_samples(const struct metric *m, const json_t *part)
@@ -314,6 +330,6 @@ json_int_t metric_samples(const struct metric *m, const json_t *part)
 	if (!dot)
 		return -1;
 	snprintf(dot, sizeof(path) - (dot - path), ".count");
-	count = follow(base_of(m, part), path);
+	count = follow(base_of(m, part), path, m->object);
 	return json_is_integer(count) ? json_integer_value(count) : -1;
 }

@@ -97,6 +97,9 @@ const char *metric_unit_name(enum metric_unit unit);
  */
 const json_t *metric_value(const struct metric *m, const json_t *part);
 
+/** metric_why() - why it is not known, if the facts say so; else NULL */
+const char *metric_why(const struct metric *m, const json_t *part);
+
 /** metric_samples() - how many samples a percentile has; -1: not said */
 json_int_t metric_samples(const struct metric *m, const json_t *part);
 

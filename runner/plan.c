@@ -349,10 +349,11 @@ static json_t *telemetry_json(const struct scn_telemetry *t)
 
 	for (i = 0; i < t->maps.nr; i++)
 		json_array_append_new(maps, json_string(t->maps.item[i]));
-	return json_pack("{s:o,s:o,s:o}", "interval_ns",
+	return json_pack("{s:o,s:o,s:o,s:b}", "interval_ns",
 			 json_u64(t->interval_ns), "maps", maps,
 			 "freeze_every_ns", t->freeze_every_ns == FIELD_UNSET ?
-			 json_null() : json_u64(t->freeze_every_ns));
+			 json_null() : json_u64(t->freeze_every_ns),
+			 "bpf_stats", t->bpf_stats);
 }
 
 json_t *plan_new(const struct scenario *s, uint64_t seed)

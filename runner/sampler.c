@@ -451,6 +451,16 @@ json_t *sampler_map_numbers(struct sampler *s)
 	return numbers;
 }
 
+json_t *sampler_details(struct sampler *s)
+{
+	json_t *details;
+
+	pthread_mutex_lock(&s->lock);
+	details = mon_details(s->mon);
+	pthread_mutex_unlock(&s->lock);
+	return details;
+}
+
 int sampler_sched(struct sampler *s, struct mon_sched *sched)
 {
 	int err;

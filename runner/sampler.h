@@ -81,6 +81,7 @@ void sampler_sched_json(const struct mon_sched *sched, json_t *to);
  */
 json_t *sampler_maps(struct sampler *s);
 json_t *sampler_map_numbers(struct sampler *s);
+json_t *sampler_details(struct sampler *s);
 
 /** sampler_sched() - as mon_read_sched() */
 int sampler_sched(struct sampler *s, struct mon_sched *sched);

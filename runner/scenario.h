@@ -166,6 +166,7 @@ struct scn_telemetry {
 	uint64_t interval_ns;
 	uint64_t freeze_every_ns; /* FIELD_UNSET: never */
 	struct string_list maps;
+	bool bpf_stats;
 	struct string_list observers;
 };
 

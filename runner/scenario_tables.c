@@ -497,6 +497,8 @@ static const struct field telemetry_fields[] = {
 	{ .key = "freeze_every", .type = FIELD_UNIT,
 	  AT(scn_telemetry, freeze_every_ns), .unit = UNIT_TIME,
 	  .min = 20 * MS, .max = HOUR },
+	{ .key = "bpf_stats", .type = FIELD_BOOL,
+	  AT(scn_telemetry, bpf_stats) },
 	LATER("observers", NULL),
 	{ 0 },
 };

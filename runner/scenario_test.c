@@ -319,6 +319,9 @@ static const struct bad {
 	{ LOAD "[telemetry]\nfreeze_every = \"1ms\"\n",
 	  "t.toml:7:16: error: freeze_every must be between 20ms and 3600s, not 1ms",
 	  NULL },
+	{ LOAD "[telemetry]\nbpf_stats = 1\n",
+	  "t.toml:7:13: error: bpf_stats must be a boolean, not an integer",
+	  NULL },
 	{ LOAD "[telemetry]\nobservers = []\n",
 	  "t.toml:7:1: error: observers is not supported yet", NULL },
 	/* checks */
@@ -498,6 +501,7 @@ static const char whole[] =
 	"interval = \"5ms\"\n"
 	"maps = [\"stats\", \"*.bss\"]\n"
 	"freeze_every = \"500ms\"\n"
+	"bpf_stats = true\n"
 	"[[check]]\n"
 	"metric = \"web.wake_latency.p99\"\n"
 	"phase = \"slow\"\n"
@@ -596,7 +600,7 @@ START_TEST(a_plan_has_everything_in_base_units)
 	assert_json("[0, 2, 3]", json_object_get(
 		json_array_get(json_object_get(plan, "workloads"), 1),
 		"cpus"));
-	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"], \"freeze_every_ns\": 500000000}",
+	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"], \"freeze_every_ns\": 500000000, \"bpf_stats\": true}",
 		    json_object_get(plan, "telemetry"));
 	assert_json("\"x\"", json_object_get(scheduler, "name"));
 	assert_json("\"object\"", json_object_get(scheduler, "kind"));

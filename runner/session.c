@@ -180,6 +180,7 @@ void session_phase_begin(struct session *s, uint32_t index)
 	memcpy(p->asked, s->throttle, sizeof(p->asked));
 	if (s->sampler) {
 		p->numbers_start = sampler_map_numbers(s->sampler);
+		p->details_start = sampler_details(s->sampler);
 		p->have_sched_start =
 			!sampler_sched(s->sampler, &p->sched_start);
 	}
@@ -202,6 +203,7 @@ void session_phase_end(struct session *s, uint32_t index)
 	if (!s->sampler)
 		return;
 	p->numbers_end = sampler_map_numbers(s->sampler);
+	p->details_end = sampler_details(s->sampler);
 	p->have_sched_end = !sampler_sched(s->sampler, &p->sched_end);
 	maps = sampler_maps(s->sampler);
 	if (maps) {
@@ -643,6 +645,8 @@ static void session_close(struct session *s)
 		free(p->workers);
 		json_decref(p->numbers_start);
 		json_decref(p->numbers_end);
+		json_decref(p->details_start);
+		json_decref(p->details_end);
 		json_decref(p->end_msg);
 	}
 	session_exec_close(s);

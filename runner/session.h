@@ -53,6 +53,7 @@ struct phase_record {
 	json_t *numbers_start, *numbers_end;	/* map numbers; may be NULL */
 	struct mon_sched sched_start, sched_end;
 	bool have_sched_start, have_sched_end;
+	json_t *details_start, *details_end;	/* mon_details(); may be NULL */
 	json_t *end_msg;	/* PHASE_END as sent */
 	struct ktstr_worker *workers; /* copied at the phase's end */
 };
@@ -164,6 +165,11 @@ int session_progress_open(struct session *s);
 /** session_progress_start() - once the main loop is there. 0 or -errno. */
 int session_progress_start(struct session *s);
 void session_progress_close(struct session *s);
+
+/* session_details.c */
+
+/** session_details_facts() - add to sched{} of a phase, or of all (@phase < 0) */
+void session_details_facts(const struct session *s, int phase, json_t *sched);
 
 /* session_load.c: what the scenario's own programs left behind */
 

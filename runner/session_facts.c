@@ -226,7 +226,7 @@ static json_t *sched_json(const struct session *s, int phase)
 {
 	json_t *mean = json_array(), *max = json_array(), *state = NULL;
 	uint64_t taken = 0, dsq_max = 0, dsq_read = 0, leaks = 0;
-	json_t *events, *bypass;
+	json_t *events, *bypass, *sched;
 	unsigned int cpu;
 	uint32_t i;
 
@@ -262,7 +262,7 @@ static json_t *sched_json(const struct session *s, int phase)
 						"sched_state");
 	events = events_json(s, phase);
 	bypass = json_object_get(events, "SCX_EV_BYPASS_DURATION");
-	return json_pack("{s:s, s:O?, s:O?, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o}, s:I}",
+	sched = json_pack("{s:s, s:O?, s:O?, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o}, s:I}",
 			 "source", "host",
 			 "state", state,
 			 "bypass_ns", bypass,
@@ -274,6 +274,8 @@ static json_t *sched_json(const struct session *s, int phase)
 			 "dsq_depth", "max", dsq_read ? json_integer(dsq_max) :
 			 json_null(),
 			 "samples", (json_int_t)taken);
+	session_details_facts(s, phase, sched);
+	return sched;
 }
 
 /* {NAME: {last, delta, rate}} between two looks. */

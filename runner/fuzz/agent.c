@@ -284,6 +284,11 @@ json_t *sampler_map_numbers(struct sampler *s)
 		json_pack("{s:f}", "stats[0]", (double)g.now++);
 }
 
+json_t *sampler_details(struct sampler *s)
+{
+	return NULL;
+}
+
 int sampler_sched(struct sampler *s, struct mon_sched *sched)
 {
 	memset(sched, 0, sizeof(*sched));

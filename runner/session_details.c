@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the monitor saw at a phase's two ends, as the facts' sched{}. */
+#include "runner/session.h"
+
+#include <string.h>
+
+static bool in_part(const struct session *s, int phase, uint32_t i)
+{
+	json_t *plan = json_array_get(json_object_get(s->plan, "phases"), i);
+
+	if (!s->phases[i].ended)
+		return false;
+	return phase < 0 ? json_is_true(json_object_get(plan, "measure")) :
+			   i == (uint32_t)phase;
+}
+
+/* Whole numbers above 2^53-1 are text there; of those there is no growth. */
+static bool growth(json_t *start, json_t *end, const char *key,
+		   json_int_t *delta)
+{
+	json_t *from = json_object_get(start, key);
+	json_t *to = json_object_get(end, key);
+
+	if (!json_is_integer(from) || !json_is_integer(to))
+		return false;
+	*delta = json_integer_value(to) - json_integer_value(from);
+	return *delta >= 0;
+}
+
+/* Add to @obj's @key; what one phase does not know is not known of all. */
+static void add_growth(json_t *obj, const char *key, json_t *start,
+		       json_t *end, const char *from_key)
+{
+	json_t *sum = json_object_get(obj, key);
+	json_int_t delta;
+
+	if (json_is_null(sum))
+		return;
+	json_object_set_new(obj, key, growth(start, end, from_key, &delta) ?
+			    json_integer(json_integer_value(sum) + delta) :
+			    json_null());
+}
+
+static void add_op(json_t *ops, const char *name, json_t *start, json_t *end,
+		   bool counted)
+{
+	json_t *op = json_object_get(ops, name);
+
+	if (!op) {
+		op = json_pack("{s:O?, s:O?}", "program",
+			       json_object_get(end, "program"),
+			       "verified_insns",
+			       json_object_get(end, "verified_insns"));
+		if (json_object_set_new(ops, name, op))
+			return;
+	}
+	if (counted) {
+		add_growth(op, "count", start, end, "run_count");
+		add_growth(op, "ns", start, end, "run_ns");
+		return;
+	}
+	/* the kernel did not count: its zero says nothing */
+	json_object_update_new(op, json_pack("{s:n, s:n, s:s}", "count", "ns",
+					     "why",
+					     "telemetry.bpf_stats is off"));
+}
+
+static json_t *ops_json(const struct session *s, int phase)
+{
+	json_t *telemetry = json_object_get(s->plan, "telemetry");
+	bool counted = json_is_true(json_object_get(telemetry, "bpf_stats"));
+	json_t *ops = json_object(), *end;
+	const char *name;
+	uint32_t i;
+
+	for (i = 0; i < s->nr_phases; i++) {
+		json_t *from = json_object_get(s->phases[i].details_start, "ops");
+
+		if (!in_part(s, phase, i))
+			continue;
+		json_object_foreach(json_object_get(s->phases[i].details_end,
+						    "ops"), name, end)
+			add_op(ops, name, json_object_get(from, name), end,
+			       counted);
+	}
+	return ops;
+}
+
+void session_details_facts(const struct session *s, int phase, json_t *sched)
+{
+	json_object_set_new(sched, "ops", ops_json(s, phase));
+}
