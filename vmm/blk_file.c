@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/sparse.h"
 #include "vmm/blk_image.h"
 #include "vmm/vmm.h"
 
@@ -34,30 +35,6 @@ static int open_raw(const char *path, bool writable, uint64_t size_bytes)
 		return fd;
 	close(fd);
 	return err;
-}
-
-/*
- * Where data is from @off on; file systems that know no holes say EINVAL, and
- * then all of it is. Return: 0 or -errno.
- */
-static int next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
-		     uint64_t *end)
-{
-	off_t at = lseek(fd, off, SEEK_DATA);
-
-	if (at < 0 && errno != ENXIO && errno != EINVAL)
-		return -errno;
-	if (at < 0) {
-		*start = errno == ENXIO ? size : off;
-		*end = size;
-		return 0;
-	}
-	*start = at;
-	at = lseek(fd, at, SEEK_HOLE);
-	if (at < 0)
-		return -errno;
-	*end = (uint64_t)at < size ? (uint64_t)at : size;
-	return 0;
 }
 
 static bool is_zero(const char *p, size_t len)
@@ -113,7 +90,7 @@ static int copy(const struct blk_image *img, int fd)
 	int err = buf ? 0 : -ENOMEM;
 
 	while (!err && end < img->size_bytes) {
-		err = next_data(fd, end, img->size_bytes, &start, &end);
+		err = sparse_next(fd, end, img->size_bytes, &start, &end);
 		if (!err)
 			err = copy_range(img, fd, start, end, buf);
 	}
