@@ -11,6 +11,9 @@ runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 runner-front-objs += exec_find.o judge_exec.o scenario_exec.o
 runner-front-tests := scenario_exec_test units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
 	junit_test progress_test status_test
+# disks that begin as files
+runner-front-objs += scenario_image.o
+runner-front-tests += scenario_image_test
 
 runner-objs := cmd_check.o cmd_list.o cmd_run.o
 

@@ -92,10 +92,11 @@ static json_t *disks_json(const struct scenario *s, uint64_t seed)
 		const struct scn_disk *d = &s->disks[i];
 
 		json_array_append_new(disks, json_pack(
-			"{s:s,s:o,s:b,s:f,s:{s:o,s:o,s:o,s:o,s:o},s:o,s:o}",
-			"name", d->name,
-			"size_bytes", json_u64(d->size_bytes), "read_only",
-			d->read_only, "tolerance_ratio", d->tolerance,
+			"{s:s,s:o,s:s?,s:b,s:b,s:f,s:{s:o,s:o,s:o,s:o,s:o},s:o,s:o}",
+			"name", d->name, "size_bytes",
+			json_u64(d->size_bytes), "image", d->image,
+			"read_only", d->read_only, "keep_writes",
+			d->keep_writes, "tolerance_ratio", d->tolerance,
 			"throttle", "iops", json_u64(d->throttle.iops),
 			"bps", json_u64(d->throttle.bps), "burst_ns",
 			json_u64(d->throttle.burst_ns), "latency_ns",

@@ -73,9 +73,9 @@ static char *dir_of(const char *path)
 	return full;
 }
 
-/* Relative paths of [scheduler] start where the file lies. */
-static bool resolve_path(struct scenario *s, const char *key,
-			 const char **path)
+/* Relative paths start where the file lies. */
+static bool resolve_path(struct scenario *s, const struct table_base *base,
+			 const char *key, const char **path)
 {
 	struct toml_node *node;
 	char *full;
@@ -85,12 +85,24 @@ static bool resolve_path(struct scenario *s, const char *key,
 	full = path_join(s->dir, *path);
 	if (!full)
 		return false;
-	node = (struct toml_node *)schema_table_get(s->scheduler.base.node,
-						    key);
+	node = (struct toml_node *)schema_table_get(base->node, key);
 	free(node->string);
 	node->string = full;
 	*path = full;
 	return true;
+}
+
+static bool resolve_paths(struct scenario *s)
+{
+	struct scn_scheduler *sched = &s->scheduler;
+	unsigned int i;
+
+	for (i = 0; i < s->nr_disks; i++)
+		if (!resolve_path(s, &s->disks[i].base, "image",
+				  &s->disks[i].image))
+			return false;
+	return resolve_path(s, &sched->base, "object", &sched->object) &&
+	       resolve_path(s, &sched->base, "source", &sched->source);
 }
 
 static void override(struct scenario *s,
@@ -122,9 +134,9 @@ static int parse(struct scenario *s, const char *text, size_t len,
 		return -EINVAL;
 
 	schema_parse(d, &scenario_spec, s->root, s);
-	if (!resolve_path(s, "object", &s->scheduler.object) ||
-	    !resolve_path(s, "source", &s->scheduler.source))
+	if (!resolve_paths(s))
 		return -ENOMEM;
+	scenario_check_images(s, d);
 	scenario_check_exec(s, d);
 	scenario_check(s, d);
 	scenario_check_checks(s, d);

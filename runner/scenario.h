@@ -18,6 +18,8 @@ struct diag;
 
 #define SCENARIO_MAX_CPUS 16
 #define SCENARIO_MAX_DISKS 8
+#define SCENARIO_MIN_DISK (1ULL << 20)
+#define SCENARIO_MAX_DISK (64ULL << 30)
 #define SCENARIO_MAX_WORKLOADS 32
 #define SCENARIO_MAX_WORKERS 512
 #define SCENARIO_MAX_PHASES 16
@@ -55,11 +57,13 @@ struct scn_faults {
 struct scn_disk {
 	struct table_base base;
 	const char *name;
-	uint64_t size_bytes;
+	uint64_t size_bytes;	/* the image's, if there is one */
+	const char *image;	/* absolute once parsed; NULL: none */
+	bool read_only;
+	bool keep_writes;	/* in the image, instead of in memory */
 	struct scn_throttle throttle;
 	struct scn_faults faults;
 	double tolerance;
-	bool read_only;
 };
 
 enum scn_expect {
@@ -301,5 +305,8 @@ void scenario_check_checks(struct scenario *s, struct diag *d);
 
 /** scenario_check_exec() - of [scheduler] and of the workloads */
 void scenario_check_exec(struct scenario *s, struct diag *d);
+
+/** scenario_check_images() - looks at the files, and takes sizes from them */
+void scenario_check_images(struct scenario *s, struct diag *d);
 
 #endif

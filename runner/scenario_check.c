@@ -90,7 +90,7 @@ static void check_disks(struct scenario *s, struct diag *d)
 	unsigned int i;
 
 	for (i = 0; i < s->nr_disks; i++) {
-		if (s->disks[i].size_bytes % 512)
+		if (!s->disks[i].image && s->disks[i].size_bytes % 512)
 			diag_value(d, place(&s->disks[i].base, "size"),
 				   "size must be a multiple of 512 bytes");
 		scenario_check_faults(d, &s->disks[i], &s->disks[i].faults);
