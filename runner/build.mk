@@ -19,11 +19,11 @@ runner-objs := cmd_check.o cmd_list.o cmd_run.o
 
 # The emulated host
 runner-objs += emu.o emu_boot.o emu_exec.o emu_init.o emu_job.o \
-	emu_job_inside.o emu_link.o emu_serve.o emu_slot.o probe.o
+	emu_job_inside.o emu_link.o emu_bytes.o emu_serve.o emu_slot.o probe.o
 
 # Kernels, and what goes into an initramfs
 runner-objs += cpio.o decompress.o elf_deps.o kernel.o modules.o
-$(eval $(call unit_tests,runner,cpio_test emu_link_test modules_test,\
+$(eval $(call unit_tests,runner,cpio_test emu_link_test emu_bytes_test modules_test,\
 	runner lib,$(HOST_LIBS)))
 
 # From a plan to facts: the parent's side and the VM process

@@ -50,12 +50,14 @@ void emu_host_close(struct emu_host *host);
 
 /*
  * A file for a job. Files of the same content are sent to one host once and
- * hard-linked after that: a job must not write to its input files.
+ * hard-linked after that: a job must not write to its input files, but for its
+ * own. Holes are not sent. One below @out comes back like what the job put there.
  */
 struct emu_file {
 	const char *host_path;	/* a regular file; symlinks are followed */
 	const char *path;	/* inside: relative to the job's directory */
 	bool exec;
+	bool own;		/* sent anew: the job may write to it */
 };
 
 struct emu_job {

@@ -3,6 +3,7 @@
 #include "lib/clock.h"
 #include "lib/path.h"
 #include "runner/elf_deps.h"
+#include "runner/emu_bytes.h"
 #include "runner/emu_host.h"
 #include "runner/kernel.h"
 
@@ -29,7 +30,7 @@ struct sendable {
 	bool exec;
 	int fd;
 	off_t size;
-	char sha256[65];	/* "": too small for the store */
+	char sha256[65];	/* "": not for the store */
 };
 
 struct run {
@@ -43,9 +44,8 @@ struct run {
 	bool killed;
 	bool exited, done;
 	enum emu_end kill_end;
-	int out_fd;		/* the output file that comes in */
-	json_int_t out_left;
-	uint64_t out_bytes;
+	struct emu_bytes_rx out; /* the output file that comes in */
+	uint64_t out_bytes;	/* of data, of all of them */
 };
 
 __attribute__((format(printf, 3, 4)))
@@ -60,7 +60,7 @@ static int fail(struct run *r, int err, const char *fmt, ...)
 }
 
 static int add_file(struct run *r, const char *host_path, const char *path,
-		    bool exec)
+		    bool exec, bool own)
 {
 	struct sendable *v, *f;
 	struct stat st;
@@ -82,7 +82,7 @@ static int add_file(struct run *r, const char *host_path, const char *path,
 	if (!emu_path_ok(path))
 		return fail(r, -EINVAL, "%s: not a path inside the job", path);
 	f->size = st.st_size;
-	if (f->size >= STORE_LEAST) {
+	if (f->size >= STORE_LEAST && !own) {
 		int err = sha256_file(host_path, f->sha256);
 
 		if (err)
@@ -94,14 +94,14 @@ static int add_file(struct run *r, const char *host_path, const char *path,
 
 static int add_libs(struct run *r, const struct elf_deps *deps)
 {
-	int err = add_file(r, deps->interp, "lib/ld.so", true);
+	int err = add_file(r, deps->interp, "lib/ld.so", true, false);
 
 	for (size_t i = 0; !err && i < deps->nr_libs; i++) {
 		char path[NAME_MAX + 8];
 
 		snprintf(path, sizeof(path), "lib/%s",
 			 strrchr(deps->libs[i], '/') + 1);
-		err = add_file(r, deps->libs[i], path, true);
+		err = add_file(r, deps->libs[i], path, true, false);
 	}
 	return err;
 }
@@ -203,28 +203,13 @@ static int send_job(struct run *r)
 
 static int send_bytes(struct run *r, struct sendable *f)
 {
-	uint8_t buf[EMU_FRAME_MAX];
-	off_t pos = 0;
+	int err = emu_bytes_send(&r->host->link, f->fd, f->size,
+				 &emu_bytes_in, r->host->hang_ns);
 
-	while (pos < f->size) {
-		size_t want = f->size - pos < (off_t)sizeof(buf) ?
-			(size_t)(f->size - pos) : sizeof(buf);
-		ssize_t n = pread(f->fd, buf, want, pos);
-		int err;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) /* the size was promised: nothing to mend */
-			return fail(r, n ? -errno : -ENODATA, "%s: %s",
-				    f->path, n ? strerror(errno) :
-				    "the file shrank while it was sent");
-		err = emu_link_send(&r->host->link, EMU_MSG_DATA, buf, n,
-				    hang_deadline(r));
-		if (err)
-			return err;
-		pos += n;
-	}
-	return 0;
+	/* the size was promised: nothing to mend */
+	return err == -ENODATA ?
+	       fail(r, err, "%s: the file shrank while it was sent", f->path) :
+	       err;
 }
 
 static int send_needed(struct run *r, json_t *need)
@@ -253,6 +238,8 @@ static int on_need(struct run *r, const struct frame *f)
 	json_t *need = emu_frame_json(f);
 	int err = need ? send_needed(r, need) : -EPROTO;
 
+	/* the other side had nothing to say meanwhile */
+	r->host->link.last_rx_ns = clock_now_ns();
 	json_decref(need);
 	return err;
 }
@@ -310,12 +297,16 @@ static int on_exit_msg(struct run *r, const struct frame *f)
 
 static int out_close(struct run *r)
 {
-	int fd = r->out_fd;
+	int fd = r->out.fd, err;
 
-	r->out_fd = -1;
-	if (fd >= 0 && close(fd))
-		return fail(r, -errno, "output file: %s", strerror(errno));
-	return r->out_left ? -EPROTO : 0;
+	if (fd < 0)
+		return 0;
+	err = emu_bytes_end(&r->out);
+	r->out.fd = -1;
+	if (close(fd) && !err)
+		err = -errno;
+	return err && err != -EPROTO ?
+	       fail(r, err, "output file: %s", strerror(-err)) : err;
 }
 
 static int out_open(struct run *r, const char *name, int mode)
@@ -331,9 +322,9 @@ static int out_open(struct run *r, const char *name, int mode)
 	path_mkdirs(path);
 	*slash = '/';
 	/* Never through a link: names come from the other machine. */
-	r->out_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+	r->out.fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
 			 O_CLOEXEC, 0600 | (mode & 0777));
-	if (r->out_fd < 0)
+	if (r->out.fd < 0)
 		return fail(r, -errno, "%s: %s", path, strerror(errno));
 	r->res->out_files++;
 	return 0;
@@ -349,13 +340,9 @@ static int on_file(struct run *r, const struct frame *f)
 	if (!err && json_unpack(msg, "{s:s, s:I, s:i}", "path", &name, "size",
 				&size, "mode", &mode))
 		err = -EPROTO;
-	if (!err) {
-		r->out_left = size;
-		r->out_bytes += size;
-		if (size < 0 || r->out_bytes > OUT_MAX)
-			err = fail(r, -EFBIG, "more than %llu bytes of output",
-				   OUT_MAX);
-	}
+	if (!err && size < 0)
+		err = -EPROTO;
+	r->out.size = r->out.left = err ? 0 : size;
 	if (!err)
 		err = out_open(r, name, mode);
 	json_decref(msg);
@@ -364,13 +351,16 @@ static int on_file(struct run *r, const struct frame *f)
 
 static int on_file_data(struct run *r, const struct frame *f)
 {
-	int err;
+	int err = -EPROTO;
 
-	if (r->out_fd < 0 || f->len > r->out_left)
-		return -EPROTO;
-	r->out_left -= f->len;
-	err = write_all(r->out_fd, f->payload, f->len);
-	return err ? fail(r, err, "output file: %s", strerror(-err)) : 0;
+	if (r->out.fd >= 0)
+		err = emu_bytes_take(&r->out, f, &emu_bytes_out,
+				     &r->out_bytes);
+	if (!err && r->out_bytes > OUT_MAX)
+		return fail(r, -EFBIG, "more than %llu bytes of output",
+			    OUT_MAX);
+	return err && err != -EPROTO ?
+	       fail(r, err, "output file: %s", strerror(-err)) : err;
 }
 
 static int on_done(struct run *r, const struct frame *f)
@@ -388,6 +378,7 @@ static int (*const handlers[])(struct run *r, const struct frame *f) = {
 	[EMU_MSG_EXIT] = on_exit_msg,
 	[EMU_MSG_FILE] = on_file,
 	[EMU_MSG_FILE_DATA] = on_file_data,
+	[EMU_MSG_FILE_HOLE] = on_file_data,
 	[EMU_MSG_DONE] = on_done,
 };
 
@@ -476,14 +467,14 @@ static void run_fini(struct run *r)
 	}
 	free(r->files);
 	free(r->argv);
-	if (r->out_fd >= 0)
-		close(r->out_fd);
+	if (r->out.fd >= 0)
+		close(r->out.fd);
 }
 
 int emu_job_run(struct emu_host *host, const struct emu_job *job,
 		struct emu_result *res)
 {
-	struct run r = { .host = host, .job = job, .res = res, .out_fd = -1 };
+	struct run r = { .host = host, .job = job, .res = res, .out.fd = -1 };
 	int err = 0;
 
 	*res = (struct emu_result){ 0 };
@@ -491,7 +482,7 @@ int emu_job_run(struct emu_host *host, const struct emu_job *job,
 		return fail(&r, -EIO, "the emulated host has failed before");
 	for (size_t i = 0; !err && i < job->nr_files; i++)
 		err = add_file(&r, job->files[i].host_path, job->files[i].path,
-			       job->files[i].exec);
+			       job->files[i].exec, job->files[i].own);
 	if (!err)
 		err = argv_make(&r);
 	if (err) {

@@ -4,6 +4,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/path.h"
+#include "runner/emu_bytes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,20 +112,20 @@ static int link_stored(const struct emu_slot *s, const struct wanted *w)
 
 static int receive_bytes(struct emu_slot *s, int fd, json_int_t size)
 {
-	while (size > 0) {
+	struct emu_bytes_rx rx = { .fd = fd, .size = size, .left = size };
+	uint64_t data_bytes = 0;
+
+	while (rx.left) {
 		struct frame f;
 		int err = emu_link_recv(&s->link, &f, io_deadline());
 
-		if (err < 0)
-			return err;
-		if (f.type != EMU_MSG_DATA || f.len > size)
-			return -EPROTO;
-		err = write_all(fd, f.payload, f.len);
+		if (err > 0)
+			err = emu_bytes_take(&rx, &f, &emu_bytes_in,
+					     &data_bytes);
 		if (err)
 			return err;
-		size -= f.len;
 	}
-	return 0;
+	return emu_bytes_end(&rx);
 }
 
 static int receive_file(struct emu_slot *s, const struct wanted *w)
@@ -209,8 +210,6 @@ static int send_file(struct emu_slot *s, const char *host_path,
 		     const char *path, const struct stat *st)
 {
 	int fd = open(host_path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	uint8_t buf[EMU_FRAME_MAX];
-	off_t left = st->st_size;
 	int err;
 
 	if (fd < 0)
@@ -220,19 +219,9 @@ static int send_file(struct emu_slot *s, const char *host_path,
 					   "size", (json_int_t)st->st_size,
 					   "mode", st->st_mode & 0777),
 				 io_deadline());
-	while (!err && left > 0) {
-		size_t want = left < (off_t)sizeof(buf) ? (size_t)left :
-			sizeof(buf);
-		ssize_t n = read(fd, buf, want);
-
-		if (n <= 0) {
-			err = n ? -errno : -ENODATA;
-			break;
-		}
-		err = emu_link_send(&s->link, EMU_MSG_FILE_DATA, buf, n,
-				    io_deadline());
-		left -= n;
-	}
+	if (!err)
+		err = emu_bytes_send(&s->link, fd, st->st_size,
+				     &emu_bytes_out, IO_NS);
 	close(fd);
 	return err;
 }

@@ -6,7 +6,8 @@
  *
  * A session: EMU_FRAME_MAX + 24 zero bytes (they end whatever a client that
  * died left half sent), HELLO, WELCOME; then any number of jobs, each JOB,
- * NEED, DATA..., STARTED, output and ticks, EXIT, FILE and FILE_DATA..., DONE.
+ * NEED, DATA..., STARTED, output and ticks, EXIT, FILE and FILE_DATA..., DONE;
+ * where a file has a hole its length takes the place of data.
  */
 #ifndef KTSTR_EMU_WIRE_H
 #define KTSTR_EMU_WIRE_H
@@ -20,6 +21,7 @@ enum ktstr_emu_msg {
 	EMU_MSG_JOB = 129,	/* {argv, env, out, files: [{path, size, sha256, exec}]} */
 	EMU_MSG_DATA = 130,	/* bytes of the needed files, in NEED's order */
 	EMU_MSG_SIGNAL = 131,	/* {signo}; SIGKILL goes to all of the job */
+	EMU_MSG_HOLE = 132,	/* u64: so many bytes of DATA are zeroes */
 	/* emulated host to runner */
 	EMU_MSG_WELCOME = 160,	/* text: HELLO's nonce */
 	EMU_MSG_NEED = 161,	/* {files: [index]}: not in the store yet */
@@ -31,6 +33,7 @@ enum ktstr_emu_msg {
 	EMU_MSG_FILE = 167,	/* {path, size, mode} of one output file */
 	EMU_MSG_FILE_DATA = 168,/* its bytes */
 	EMU_MSG_DONE = 169,	/* {files} */
+	EMU_MSG_FILE_HOLE = 170,/* u64: so many bytes of FILE_DATA are zeroes */
 };
 
 #endif
