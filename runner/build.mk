@@ -11,7 +11,6 @@ runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 runner-front-objs += exec_find.o judge_exec.o scenario_exec.o
 runner-front-tests := scenario_exec_test units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
 	junit_test progress_test status_test
-# disks that begin as files
 runner-front-objs += scenario_image.o
 runner-front-tests += scenario_image_test
 
@@ -48,6 +47,10 @@ $(eval $(call unit_tests,runner,exec_pack_test,runner lib,\
 # What this machine lacks
 runner-objs += cmd_doctor.o doctor.o
 $(eval $(call unit_tests,runner,doctor_test,runner,-ljansson))
+
+# Disks that begin as files
+runner-objs += images.o
+$(eval $(call unit_tests,runner,images_test,runner lib,-ljansson))
 
 # Scheduler sources
 runner-objs += sched_source.o vmlinux_h.o

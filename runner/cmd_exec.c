@@ -29,6 +29,9 @@
 
 #define STDIN_MAX (64u << 20)
 #define MAX_ADDED 32
+#define MAX_SETS 64
+#define NAME_CHARS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 /* What has no meaning for one command is there because a plan needs it. */
 static const char scenario_text[] =
@@ -39,8 +42,9 @@ static const char scenario_text[] =
 
 struct exec_opts {
 	struct launch_opts launch;
-	char set[3][128];	/* overrides of the scenario */
+	char *set[MAX_SETS + 1]; /* overrides of the scenario, owned */
 	unsigned int nr_sets;
+	char *disks;		/* owned: a [[disk]] for each; NULL: none */
 	const char *scheduler;
 	const char *transport;	/* NULL: the default */
 	const char *add[MAX_ADDED];
@@ -62,6 +66,9 @@ static void help(FILE *to)
 	      "      --accel A        auto, kvm or emulated\n"
 	      "      --transport T    pci or mmio: how virtio devices are reached\n"
 	      "      --add PROGRAM    take this one along too; may be repeated\n"
+	      "      --disk D         name=NAME,KEY=VALUE,...: the keys of a scenario's [[disk]],\n"
+	      "                       as in name=data,size=64M,throttle.iops=50 or\n"
+	      "                       name=root,image=FILE,keep_writes; may be repeated\n"
 	      "  -h, --help           this\n\n"
 	      "Exits with the command's status, or 128 and the signal that ended it; 125 when\n"
 	      "ktstr failed, 126 or 127 when there is no such program.\n",
@@ -101,18 +108,87 @@ static bool take_transport(struct exec_opts *o, const char *text)
 	return false;
 }
 
-/* Of each option the last one counts. */
-static void take_set(struct exec_opts *o, const char *key, const char *value)
+/* Of a key that is set twice the last value counts. */
+static bool take_set(struct exec_opts *o, const char *key, const char *value)
 {
-	size_t len = strlen(key);
-	unsigned int i;
-
-	for (i = 0; i < o->nr_sets; i++)
-		if (!strncmp(o->set[i], key, len))
-			break;
-	if (i == o->nr_sets)
+	if (o->nr_sets < MAX_SETS &&
+	    asprintf(&o->set[o->nr_sets], "%s=%s", key, value) >= 0) {
 		o->nr_sets++;
-	snprintf(o->set[i], sizeof(o->set[i]), "%s=%s", key, value);
+		return true;
+	}
+	complain(key, "more options than fit");
+	return false;
+}
+
+/* "size=64M" of the disk that is called @name, or "read_only". */
+static bool take_disk_key(struct exec_opts *o, const char *name,
+			  const char *part)
+{
+	size_t len = strcspn(part, "=");
+	char key[128];
+
+	snprintf(key, sizeof(key), "disk.%s.%.*s", name, (int)len, part);
+	return take_set(o, key, part[len] ? part + len + 1 : "true");
+}
+
+/* One [[disk]] of that name; its keys are set after it, with --set's words. */
+static bool take_disk(struct exec_opts *o, const char *text)
+{
+	char *copy = strdup(text), *name = NULL, *rest, *part, *more = NULL;
+	bool good = false;
+
+	for (rest = copy; (part = strsep(&rest, ",")) && !name;)
+		if (!strncmp(part, "name=", 5))
+			name = strdup(part + 5);
+	if (!name || !*name || strspn(name, NAME_CHARS) != strlen(name)) {
+		complain(text, "--disk needs name=NAME, of letters, digits, - and _");
+		goto out;
+	}
+	if (asprintf(&more, "%s[[disk]]\nname = \"%s\"\n",
+		     o->disks ? o->disks : "", name) < 0)
+		goto out;
+	free(o->disks);
+	o->disks = more;
+	free(copy);
+	copy = strdup(text);
+	good = copy;
+	for (rest = copy; good && (part = strsep(&rest, ","));)
+		if (strncmp(part, "name=", 5))
+			good = take_disk_key(o, name, part);
+out:
+	free(name);
+	free(copy);
+	return good;
+}
+
+static bool take_option(struct exec_opts *o, int option, const char *value)
+{
+	switch (option) {
+	case 'k':
+		o->launch.kernel = value;
+		return true;
+	case 's':
+		o->scheduler = value;
+		return true;
+	case 'p':
+		if (o->nr_added == MAX_ADDED)
+			return false;
+		o->add[o->nr_added++] = value;
+		return true;
+	case 't':
+		return take_set(o, "vm.topology", value);
+	case 'm':
+		return take_set(o, "vm.memory", value);
+	case 'd':
+		return take_set(o, "vm.deadline", value);
+	case 'a':
+		return take_accel(o, value);
+	case 'v':
+		return take_transport(o, value);
+	case 'D':
+		return take_disk(o, value);
+	}
+	return false;
 }
 
 /* Return: -1: go on; else the exit status. */
@@ -127,6 +203,7 @@ static int parse(int argc, char **argv, struct exec_opts *o)
 		{ "accel", required_argument, NULL, 'a' },
 		{ "transport", required_argument, NULL, 'v' },
 		{ "add", required_argument, NULL, 'p' },
+		{ "disk", required_argument, NULL, 'D' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -137,21 +214,7 @@ static int parse(int argc, char **argv, struct exec_opts *o)
 			help(stdout);
 			return 0;
 		}
-		if (c == 'k')
-			o->launch.kernel = optarg;
-		else if (c == 't')
-			take_set(o, "vm.topology", optarg);
-		else if (c == 'm')
-			take_set(o, "vm.memory", optarg);
-		else if (c == 'd')
-			take_set(o, "vm.deadline", optarg);
-		else if (c == 's')
-			o->scheduler = optarg;
-		else if (c == 'p' && o->nr_added < MAX_ADDED)
-			o->add[o->nr_added++] = optarg;
-		else if (c == 'v' && take_transport(o, optarg))
-			continue;
-		else if (c != 'a' || !take_accel(o, optarg))
+		if (!take_option(o, c, optarg))
 			return EXIT_OURS;
 	}
 	if (optind == argc) {
@@ -215,26 +278,26 @@ static json_t *command_json(const struct exec_opts *o)
 
 static json_t *make_plan(const struct exec_opts *o)
 {
-	const char *set[] = { NULL, NULL, NULL, NULL };
 	struct scenario_overrides overrides = {
-		.set = set, .scheduler = o->scheduler,
+		.set = (const char *const *)o->set, .scheduler = o->scheduler,
 	};
 	struct scenario *s;
 	json_t *plan = NULL;
 	struct diag d;
-	unsigned int i;
+	char *text;
 
-	for (i = 0; i < o->nr_sets; i++)
-		set[i] = o->set[i];
+	if (asprintf(&text, "%s%s", scenario_text,
+		     o->disks ? o->disks : "") < 0)
+		return NULL;
 	diag_init(&d, "exec");
-	if (scenario_parse("exec", scenario_text, strlen(scenario_text),
-			   &overrides, &s, &d)) {
+	if (scenario_parse("exec", text, strlen(text), &overrides, &s, &d)) {
 		diag_print(&d, stderr);
 	} else {
 		plan = plan_new(s, 1);
 		scenario_free(s);
 	}
 	diag_fini(&d);
+	free(text);
 	if (!plan)
 		return NULL;
 	plan_set_transport(plan, o->transport);
@@ -345,6 +408,15 @@ out:
 	return status;
 }
 
+static void opts_free(struct exec_opts *o)
+{
+	while (o && o->nr_sets)
+		free(o->set[--o->nr_sets]);
+	if (o)
+		free(o->disks);
+	free(o);
+}
+
 int cmd_exec(int argc, char **argv)
 {
 	struct exec_opts *o = calloc(1, sizeof(*o));
@@ -379,6 +451,6 @@ int cmd_exec(int argc, char **argv)
 out:
 	json_decref(plan);
 	json_decref(files);
-	free(o);
+	opts_free(o);
 	return status;
 }

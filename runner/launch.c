@@ -6,6 +6,7 @@
 #include "lib/path.h"
 #include "runner/blob.h"
 #include "runner/emu.h"
+#include "runner/images.h"
 #include "runner/kernel.h"
 #include "runner/launch_child.h"
 #include "runner/launch_exec.h"
@@ -285,20 +286,46 @@ static void look_for_machine_fault(json_t *facts, struct launch_result *res)
 	}
 }
 
+/* The images are sent; what the guest wrote comes back when it is over. */
+static void run_emulated(const struct launch_opts *opts,
+			 const struct images *images, const char *dir,
+			 uint64_t limit_ns, struct interrupt *intr,
+			 struct launch_result *res)
+{
+	char why[512];
+
+	if (images_data_bytes(images) > IMAGES_SEND_MAX) {
+		stop(res, LAUNCH_SKIP,
+		     "the disks' images hold %llu MiB: the emulated host takes at most %llu",
+		     (unsigned long long)images_data_bytes(images) >> 20,
+		     IMAGES_SEND_MAX >> 20);
+		return;
+	}
+	emulated_run(opts, images, dir, opts->out_dir, limit_ns, intr, res);
+	if (images_take_back(images, opts->out_dir, why, sizeof(why)) &&
+	    res->status == LAUNCH_OK)
+		stop(res, LAUNCH_ERROR, "%s", why);
+}
+
 static void run_in_dir(const struct launch_opts *opts, json_t *plan,
 		       const char *dir, struct interrupt *intr,
 		       struct launch_result *res)
 {
 	uint64_t limit_ns = LAUNCH_SLACK_NS + json_integer_value(
 		json_object_get(json_object_get(plan, "vm"), "deadline_ns"));
-	char why[256];
+	struct images images;
+	char why[512];
 
-	if (prepare_dir(plan, dir, why, sizeof(why)))
+	if (images_open(plan, &images, why, sizeof(why)) ||
+	    prepare_dir(plan, dir, why, sizeof(why)))
 		stop(res, LAUNCH_ERROR, "%s", why);
-	else if (!strcmp(res->accel, "kvm"))
-		child_run(opts, dir, opts->out_dir, limit_ns, intr, res);
+	else if (strcmp(res->accel, "kvm"))
+		run_emulated(opts, &images, dir, limit_ns, intr, res);
+	else if (images_link(&images, dir))
+		stop(res, LAUNCH_ERROR, "%s: links to the disks' images", dir);
 	else
-		emulated_run(opts, dir, opts->out_dir, limit_ns, intr, res);
+		child_run(opts, dir, opts->out_dir, limit_ns, intr, res);
+	images_close(&images);
 }
 
 /* A temporary folder for the VM process, gone when this returns. */

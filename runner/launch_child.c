@@ -6,6 +6,7 @@
 #include "lib/path.h"
 #include "runner/cmd.h"
 #include "runner/emu.h"
+#include "runner/images.h"
 #include "runner/progress.h"
 #include "runner/status.h"
 
@@ -316,16 +317,39 @@ static void emulated_result(const struct emu_result *r,
 	}
 }
 
-void emulated_run(const struct launch_opts *opts, const char *in,
+/* An image that comes back lies in OUT from the start. */
+static void add_images(struct emu_job *job, struct emu_file *files,
+		       const struct images *images, char paths[][32],
+		       char inside[][32])
+{
+	char name[16];
+	unsigned int i;
+
+	for (i = 0; i < images->nr; i++) {
+		const struct image *image = &images->v[i];
+
+		snprintf(inside[i], sizeof(inside[i]), "%s/%s",
+			 image->keep ? "out" : "in", image_name(image, name));
+		files[job->nr_files++] = (struct emu_file){
+			.host_path = image_path(image, paths[i]),
+			.path = inside[i],
+			.own = true,
+		};
+	}
+}
+
+void emulated_run(const struct launch_opts *opts,
+		  const struct images *images, const char *in,
 		  const char *out, uint64_t limit_ns, struct interrupt *intr,
 		  struct launch_result *res)
 {
 	static const char *const names[] = { "plan.json", "kernel", "initrd",
 					     "btf", "stdin" };
-	struct emu_file files[6] = {
+	struct emu_file files[6 + IMAGES_MAX] = {
 		{ .host_path = "/proc/self/exe", .path = "ktstr", .exec = true },
 	};
 	char paths[5][4096], inside[5][32], why[256] = "";
+	char image_paths[IMAGES_MAX][32], images_inside[IMAGES_MAX][32];
 	const char *argv[6];
 	struct emulated e = { .opts = opts, .intr = intr };
 	struct emu_job job = {
@@ -347,6 +371,7 @@ void emulated_run(const struct launch_opts *opts, const char *in,
 			.host_path = paths[i], .path = inside[i],
 		};
 	}
+	add_images(&job, files, images, image_paths, images_inside);
 	argv_fill(argv, opts, "./ktstr", "in", "out");
 	err = emu_host_open(&host_opts, &e.host, why, sizeof(why));
 	if (err) {

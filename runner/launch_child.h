@@ -34,8 +34,14 @@ void child_run(const struct launch_opts *opts, const char *in,
 	       const char *out, uint64_t limit_ns, struct interrupt *intr,
 	       struct launch_result *res);
 
-/** emulated_run() - the same in the emulated host; files are sent and fetched */
-void emulated_run(const struct launch_opts *opts, const char *in,
+struct images;
+
+/**
+ * emulated_run() - the same in the emulated host; files are sent and fetched
+ * @images: sent too; of those that keep writes disk-N comes to @out
+ */
+void emulated_run(const struct launch_opts *opts,
+		  const struct images *images, const char *in,
 		  const char *out, uint64_t limit_ns, struct interrupt *intr,
 		  struct launch_result *res);
 

@@ -22,6 +22,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -440,14 +441,47 @@ static unsigned int uint_of(json_t *obj, const char *key)
 	return json_integer_value(json_object_get(obj, key));
 }
 
+/*
+ * The image of a disk that begins as a file: in IN, a link to the user's file or
+ * a copy that nobody else has; or in OUT, a copy that goes back. @path is
+ * allocated, and NULL without one.
+ */
+static int find_image(const struct session *s, json_t *disk, size_t index,
+		      char **path, bool *own)
+{
+	char name[16];
+	struct stat st;
+
+	*path = NULL;
+	if (!json_is_string(json_object_get(disk, "image")))
+		return 0;
+	snprintf(name, sizeof(name), "disk-%zu", index);
+	*path = path_join(s->in_dir, name);
+	if (*path && lstat(*path, &st) && errno == ENOENT) {
+		free(*path);
+		*path = path_join(s->out_dir, name);
+	}
+	if (!*path)
+		return -ENOMEM;
+	if (lstat(*path, &st)) {
+		log_err("session: %s: %s", *path, strerror(errno));
+		return -errno;
+	}
+	*own = S_ISREG(st.st_mode);
+	return 0;
+}
+
 static int disks_of_plan(struct session *s, struct vm_disk_config *disks)
 {
 	json_t *list = json_object_get(s->plan, "disks"), *d;
 	size_t i;
+	int err;
 
 	if (json_array_size(list) > SESSION_MAX_DISKS)
 		return -E2BIG;
 	json_array_foreach(list, i, d) {
+		bool own = false;
+
 		s->disk_names[i] =
 			json_string_value(json_object_get(d, "name"));
 		s->throttle[i] = throttle_of(json_object_get(d, "throttle"));
@@ -462,6 +496,12 @@ static int disks_of_plan(struct session *s, struct vm_disk_config *disks)
 		};
 		if (!disks[i].name)
 			return -EINVAL;
+		err = find_image(s, d, i, &s->images[i], &own);
+		if (err)
+			return err;
+		disks[i].image_path = s->images[i];
+		disks[i].keep_writes = own ||
+			json_is_true(json_object_get(d, "keep_writes"));
 	}
 	s->nr_disks = json_array_size(list);
 	return 0;
@@ -649,6 +689,8 @@ static void session_close(struct session *s)
 		json_decref(p->details_end);
 		json_decref(p->end_msg);
 	}
+	for (i = 0; i < SESSION_MAX_DISKS; i++)
+		free(s->images[i]);
 	session_exec_close(s);
 	session_load_close(s);
 	session_progress_close(s);

@@ -64,6 +64,7 @@ struct session {
 	const char *in_dir, *out_dir;
 	unsigned int nr_phases, nr_disks, nr_workers;
 	const char *disk_names[SESSION_MAX_DISKS];	/* in the plan */
+	char *images[SESSION_MAX_DISKS];	/* owned; NULL: none */
 	struct vm_throttle throttle[SESSION_MAX_DISKS];	/* in force now */
 	char *btf;
 	size_t btf_len;
