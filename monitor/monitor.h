@@ -117,6 +117,15 @@ struct mon_sched {
 int mon_read_sched(struct monitor *mon, struct mon_sched *s);
 
 /**
+ * mon_exit_kind_kva() - where the root scheduler's exit kind is kept now
+ * @len: its size in bytes
+ *
+ * Return: 0; -ENOENT no scheduler, or this kernel has no such member; -EFAULT;
+ * -ENOTSUP scx_root was not told.
+ */
+int mon_exit_kind_kva(struct monitor *mon, uint64_t *kva, unsigned int *len);
+
+/**
  * mon_find_map() - look a BPF map up by id in the kernel's map table
  * @name: the map's name (15 characters and a NUL), may be NULL
  *

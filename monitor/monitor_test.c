@@ -161,7 +161,9 @@ START_TEST(scheduler_and_events_are_read_by_name)
 	uint64_t sched = ti_scheduler(ti, "good\tone");
 	struct monitor *mon = ti_open(ti);
 	struct mon_sched s;
-	unsigned int i, seen = 0;
+	unsigned int i, len, seen = 0;
+	uint32_t kind;
+	uint64_t kva;
 
 	ti_write_u32(ti, ti->info.sym[MON_SYM_SCX_ENABLE_STATE_VAR], 11);
 	ti_set(ti, sched, "scx_sched.bypass_depth", 2);
@@ -175,6 +177,10 @@ START_TEST(scheduler_and_events_are_read_by_name)
 	ck_assert_int_eq(MON_SCX_ENABLED, s.state);
 	ck_assert_str_eq("good?one", s.ops_name);
 	ck_assert_int_eq(1026, s.exit_kind);
+	ck_assert_int_eq(0, mon_exit_kind_kva(mon, &kva, &len));
+	ck_assert_uint_eq(4, len);
+	ck_assert_int_eq(0, mon_read(mon, kva, &kind, len));
+	ck_assert_uint_eq(1026, kind);
 	ck_assert_int_eq(2, s.bypass_depth);
 	ck_assert_uint_eq(3, s.nr_events);
 	for (i = 0; i < s.nr_events; i++) {
@@ -221,12 +227,15 @@ START_TEST(without_a_scheduler_nothing_is_said_of_one)
 	struct test_image *ti = image(_i);
 	struct monitor *mon = ti_open(ti);
 	struct mon_sched s;
+	unsigned int len;
+	uint64_t kva;
 
 	ck_assert_int_eq(0, mon_read_sched(mon, &s));
 	ck_assert(s.have_scx);
 	ck_assert_int_eq(MON_SCX_DISABLED, s.state);
 	ck_assert_str_eq("", s.ops_name);
 	ck_assert_int_eq(-1, s.exit_kind);
+	ck_assert_int_eq(-ENOENT, mon_exit_kind_kva(mon, &kva, &len));
 	ck_assert_int_eq(-1, s.bypass_depth);
 	ck_assert_uint_eq(0, s.nr_events);
 	mon_close(mon);
@@ -244,6 +253,8 @@ START_TEST(missing_fields_are_not_available_and_never_zero)
 	struct test_image *ti = ti_new(&cfg);
 	struct monitor *mon;
 	struct mon_sched s;
+	unsigned int len;
+	uint64_t kva;
 
 	ti_scheduler(ti, "x");
 	mon = ti_open(ti);
@@ -251,6 +262,7 @@ START_TEST(missing_fields_are_not_available_and_never_zero)
 	ck_assert(s.have_scx);
 	ck_assert_str_eq("x", s.ops_name);
 	ck_assert_int_eq(-1, s.exit_kind);
+	ck_assert_int_eq(-ENOENT, mon_exit_kind_kva(mon, &kva, &len));
 	ck_assert_int_eq(-1, s.bypass_depth);
 	ck_assert_uint_eq(MON_NO_VALUE, s.local_dsq_depth[0]);
 	ck_assert_uint_eq(0, s.scx_nr_running[0]);

@@ -193,6 +193,24 @@ static int read_scheduler(struct monitor *mon, uint64_t sch,
 	return err ? err : read_events(mon, sch, s);
 }
 
+int mon_exit_kind_kva(struct monitor *mon, uint64_t *kva, unsigned int *len)
+{
+	const struct kfield *f = &mon->kbtf.fields[KF_SCX_EXIT_KIND];
+	uint64_t root_kva = mon->info.sym[MON_SYM_SCX_ROOT], root;
+	int err;
+
+	if (!root_kva)
+		return -ENOTSUP;
+	err = kmem_read_ptr(&mon->kmem, root_kva, &root);
+	if (err)
+		return err;
+	if (!root || !f->present)
+		return -ENOENT;
+	*kva = root + f->off;
+	*len = f->size;
+	return 0;
+}
+
 void scx_read(struct monitor *mon, struct mon_sched *s)
 {
 	uint64_t state_kva = mon->info.sym[MON_SYM_SCX_ENABLE_STATE_VAR];

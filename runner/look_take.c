@@ -27,7 +27,7 @@ struct looks {
 	struct look_schedule schedule;
 	int timer_fd;		/* the schedule's; absolute */
 	int death_fd;		/* the sampler's thread saw the end */
-	bool death_taken;
+	bool watch_asked, death_taken;	/* once is enough */
 	FILE *out;		/* looks.jsonl, from the first look on */
 	uint64_t nr, not_parked;
 	uint32_t freeze_gen;	/* as published to the guest */
@@ -195,6 +195,8 @@ static void take_look(struct session *s, enum look_why why, const char *name,
 	frozen_ns = clock_now_ns();
 	if (!err)
 		read_all(s, look);
+	if (!err && why == LOOK_DEATH)
+		vm_watch_write(s->vm, 0, 0, NULL, NULL);
 	/* From the asking on: a vCPU may have parked right then. */
 	end_ns = clock_now_ns();
 	if (frozen_log_add(&l->log, asked_ns, end_ns))
@@ -250,6 +252,45 @@ void session_look_death(struct session *s, enum look_seen seen)
 		return;
 	l->death_taken = true;
 	take_look(s, LOOK_DEATH, NULL, seen);
+}
+
+/*
+ * The kernel writes the exit kind when the scheduler's end begins. Ends that
+ * somebody asked for are written there too, and are no death.
+ */
+static void on_hit(void *ctx, unsigned int vcpu)
+{
+	struct session *s = ctx;
+	struct look_death death = { .alive = true };
+	struct mon_sched sched;
+
+	if (!sampler_sched(s->sampler, &sched) &&
+	    look_death_seen(&death, &sched))
+		session_look_death(s, LOOK_SEEN_WATCHPOINT);
+}
+
+void session_looks_watch(struct session *s)
+{
+	uint64_t kva, asked_ns = clock_now_ns();
+	struct looks *l = s->looks;
+	unsigned int len;
+	int err;
+
+	if (l->watch_asked)
+		return;
+	l->watch_asked = true;
+	err = sampler_exit_kind_kva(s->sampler, &kva, &len);
+	if (!err)
+		err = vm_freeze(s->vm, PARK_NS);
+	if (!err) {
+		err = vm_watch_write(s->vm, kva, len, on_hit, s);
+		frozen_log_add(&l->log, asked_ns, clock_now_ns());
+		publish(s);
+		vm_thaw(s->vm);
+	}
+	if (err)
+		log_debug("look: the exit kind is not watched: %s",
+			  strerror(-err));
 }
 
 static void on_death(void *ctx, uint32_t events)

@@ -471,6 +471,18 @@ int sampler_sched(struct sampler *s, struct mon_sched *sched)
 	return err;
 }
 
+int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len)
+{
+	int err;
+
+	if (!s)
+		return -ENOTSUP;
+	pthread_mutex_lock(&s->lock);
+	err = mon_exit_kind_kva(s->mon, kva, len);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
 int sampler_shm(struct sampler *s, uint32_t map_id, void *buf, size_t off,
 		size_t len)
 {

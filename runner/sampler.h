@@ -86,6 +86,9 @@ json_t *sampler_details(struct sampler *s);
 /** sampler_sched() - as mon_read_sched() */
 int sampler_sched(struct sampler *s, struct mon_sched *sched);
 
+/** sampler_exit_kind_kva() - as mon_exit_kind_kva(); -ENOTSUP without @s */
+int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len);
+
 /** sampler_shm() - bytes of the shared region; see mon_read_array_value() */
 int sampler_shm(struct sampler *s, uint32_t map_id, void *buf, size_t off,
 		size_t len);

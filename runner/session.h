@@ -200,6 +200,10 @@ void session_looks_phase_start(struct session *s, uint32_t index);
 void session_looks_phase_end(struct session *s);
 /** session_looks_death_fd() - an eventfd: the scheduler is seen to die */
 int session_looks_death_fd(const struct session *s);
+/** session_looks_watch() - have a scheduler that just attached stopped when
+ * its end begins, where KVM and the CPU can do that
+ */
+void session_looks_watch(struct session *s);
 /** session_look_death() - it dies: look, unless that was done already */
 void session_look_death(struct session *s, enum look_seen seen);
 const struct frozen_log *session_frozen(const struct session *s);

@@ -102,6 +102,7 @@ static void on_sched(struct session *s, json_t *body)
 		session_watch_maps(s, json_object_get(body, "maps"));
 		if (s->stage < SESSION_SCHEDULER)
 			s->stage = SESSION_SCHEDULER;
+		session_looks_watch(s);
 	} else if (!strcmp(state, "failed")) {
 		log_info("scheduler: %s: %s",
 			 json_string_value(json_object_get(body, "stage")),

@@ -14,6 +14,7 @@
 #include "lib/log.h"
 #include "vmm/boot_params.h"
 #include "vmm/topology.h"
+#include "vmm/watch.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -237,6 +238,21 @@ static bool exit_fail_entry(struct vcpu *v)
 	return false;
 }
 
+/* The instruction that wrote is done: nothing is to be made up for. */
+static bool exit_debug(struct vcpu *v)
+{
+	int err = watch_set(v->fd, 0, 0);
+
+	count(&v->counters.other);
+	if (err) {
+		v->ops->end(v->ctx, VM_END_HOST_ERROR, v->index,
+			    "end of a watchpoint: %s", strerror(-err));
+		return false;
+	}
+	v->ops->hit(v->ctx, v->index);
+	return true;
+}
+
 static bool exit_system_event(struct vcpu *v)
 {
 	uint32_t type = v->run->system_event.type;
@@ -254,6 +270,7 @@ static bool exit_system_event(struct vcpu *v)
 static bool (*const exits[])(struct vcpu *v) = {
 	[KVM_EXIT_IO] = exit_io,
 	[KVM_EXIT_MMIO] = exit_mmio,
+	[KVM_EXIT_DEBUG] = exit_debug,
 	[KVM_EXIT_HLT] = exit_hlt,
 	[KVM_EXIT_INTR] = exit_intr,
 	[KVM_EXIT_IRQ_WINDOW_OPEN] = exit_intr,
@@ -421,6 +438,11 @@ void vcpu_interrupt(struct vcpu *v)
 	 */
 	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_kill(v->thread, VCPU_SIGNAL);
+}
+
+int vcpu_watch(struct vcpu *v, uint64_t gva, unsigned int len)
+{
+	return watch_set(v->fd, gva, len);
 }
 
 void vcpu_kick_out(struct vcpu *v)

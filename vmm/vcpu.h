@@ -27,6 +27,8 @@ struct vcpu_ops {
 	__attribute__((format(printf, 4, 5)))
 	void (*end)(void *ctx, enum vm_end_kind kind, unsigned int vcpu,
 		    const char *fmt, ...);
+	/* the write that was watched for; this vCPU watches no more */
+	void (*hit)(void *ctx, unsigned int vcpu);
 };
 
 struct vcpu {
@@ -78,6 +80,9 @@ int vcpu_start(struct vcpu *v);
 
 /** vcpu_interrupt() - make the thread look at stop and freeze; any thread */
 void vcpu_interrupt(struct vcpu *v);
+
+/** vcpu_watch() - see watch_set(); while the vCPU is parked or not started */
+int vcpu_watch(struct vcpu *v, uint64_t gva, unsigned int len);
 
 /** vcpu_kick_out() - make the thread leave KVM_RUN and end; any thread */
 void vcpu_kick_out(struct vcpu *v);

@@ -48,10 +48,13 @@ struct vm {
 	bool has_run;
 	bool frozen;
 	uint64_t frozen_at_ns;	/* CLOCK_MONOTONIC */
+	void (*watch_hit)(void *ctx, unsigned int vcpu);
+	void *watch_ctx;
 
 	/* shared */
 	struct freeze freeze;	/* main loop and vCPU threads */
 	int wake_fd;		/* owned eventfd: an end or a stop is there */
+	int hit_fd;		/* owned eventfd: a vCPU's number + 1 */
 	_Atomic uint64_t stop;	/* STOP_ASKED | reason */
 	pthread_mutex_t end_lock; /* for the two below */
 	bool ended;
@@ -105,7 +108,22 @@ static void vm_end_report(void *ctx, enum vm_end_kind kind, unsigned int vcpu,
 	va_end(ap);
 }
 
-static const struct vcpu_ops vm_vcpu_ops = { .end = vm_end_report };
+/*
+ * A vCPU has written what is watched. It asks for the freeze itself, so that it
+ * parks right after this; the main loop is told, and sees to the others.
+ */
+static void watch_is_hit(void *ctx, unsigned int vcpu)
+{
+	struct vm *vm = ctx;
+
+	freeze_ask(&vm->freeze);
+	(void)eventfd_write(vm->hit_fd, vcpu + 1);
+}
+
+static const struct vcpu_ops vm_vcpu_ops = {
+	.end = vm_end_report,
+	.hit = watch_is_hit,
+};
 
 static bool vm_ended(struct vm *vm)
 {
@@ -146,6 +164,21 @@ static void on_wake(void *ctx, uint32_t events)
 		vm->end.reason = (int)(uint32_t)stop;
 	}
 	pthread_mutex_unlock(&vm->end_lock);
+}
+
+static void on_hit(void *ctx, uint32_t events)
+{
+	struct vm *vm = ctx;
+	eventfd_t vcpu = 0;
+
+	(void)eventfd_read(vm->hit_fd, &vcpu);
+	/* of two at once the sum is no number, but the first is as good */
+	if (vcpu > vm->nr_vcpus)
+		vcpu = 1;
+	if (vcpu && vm->watch_hit)
+		vm->watch_hit(vm->watch_ctx, vcpu - 1);
+	if (!vm->frozen)
+		freeze_end(&vm->freeze);
 }
 
 static void on_deadline(void *ctx, uint32_t events)
@@ -303,6 +336,7 @@ static int watch_fds(struct vm *vm)
 		loop_fn fn;
 	} fds[] = {
 		{ vm->wake_fd, on_wake },
+		{ vm->hit_fd, on_hit },
 		{ vm->deadline_fd, on_deadline },
 		{ vm->devices.console_out.fd, on_console },
 		{ virtio_console_poll_fd(vm->devices.port), on_port },
@@ -323,6 +357,9 @@ static int create_fds(struct vm *vm)
 		return err;
 	vm->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vm->wake_fd < 0)
+		return -errno;
+	vm->hit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->hit_fd < 0)
 		return -errno;
 	vm->deadline_fd = timerfd_create(CLOCK_MONOTONIC,
 					 TFD_CLOEXEC | TFD_NONBLOCK);
@@ -386,6 +423,7 @@ int vm_new(const struct vm_config *cfg, const struct vm_ops *ops, void *ctx,
 	vm->kvm_fd = -1;
 	vm->vm_fd = -1;
 	vm->wake_fd = -1;
+	vm->hit_fd = -1;
 	vm->deadline_fd = -1;
 	vm->loop.epoll_fd = -1;
 	pthread_mutex_init(&vm->end_lock, NULL);
@@ -420,6 +458,7 @@ void vm_free(struct vm *vm)
 	close_fd(vm->kvm_fd);
 	loop_fini(&vm->loop);
 	close_fd(vm->wake_fd);
+	close_fd(vm->hit_fd);
 	close_fd(vm->deadline_fd);
 	vm_memory_fini(&vm->memory);
 	freeze_fini(&vm->freeze);
@@ -536,6 +575,24 @@ uint64_t vm_thaw(struct vm *vm)
 	vm->frozen = false;
 	thaw(vm);
 	return clock_now_ns() - vm->frozen_at_ns;
+}
+
+int vm_watch_write(struct vm *vm, uint64_t gva, unsigned int len,
+		   void (*hit)(void *ctx, unsigned int vcpu), void *ctx)
+{
+	unsigned int i;
+	int err = vm->frozen ? 0 : -EBUSY;
+
+	for (i = 0; i < vm->nr_vcpus && !err; i++)
+		err = vcpu_watch(&vm->vcpus[i], gva, len);
+	if (!err) {
+		vm->watch_hit = hit;
+		vm->watch_ctx = ctx;
+	}
+	/* all or none */
+	while (err && err != -EBUSY && i > 1)
+		(void)vcpu_watch(&vm->vcpus[--i - 1], 0, 0);
+	return err;
 }
 
 /* ---------------------------------------------------- for the owner ----- */

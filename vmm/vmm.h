@@ -203,6 +203,23 @@ int vm_freeze(struct vm *vm, uint64_t timeout_ns);
  */
 uint64_t vm_thaw(struct vm *vm);
 
+/**
+ * vm_watch_write() - have the guest's next write to some bytes freeze it
+ * @gva: kernel address, mapped the same in all address spaces; aligned
+ * @len: 1, 2, 4 or 8; 0: watch nothing any more
+ * @hit: called on the main loop's thread; @vcpu has just done the write and
+ *	has stopped, the others are about to. What it does not freeze itself
+ *	goes on when it returns.
+ *
+ * Of a frozen VM. One place at a time, and one hit: then nothing is watched
+ * once the VM has been frozen again. Where KVM takes it, the CPU need not: a
+ * hit may never come.
+ *
+ * Return: 0; -EBUSY not frozen; -EINVAL; -errno of KVM.
+ */
+int vm_watch_write(struct vm *vm, uint64_t gva, unsigned int len,
+		   void (*hit)(void *ctx, unsigned int vcpu), void *ctx);
+
 /** vm_disk_set_throttle() - new rates from now on, debt kept; any thread (L6) */
 void vm_disk_set_throttle(struct vm *vm, unsigned int disk,
 			  const struct vm_throttle *t);

@@ -452,6 +452,63 @@ START_TEST(a_frozen_guest_changes_nothing_and_goes_on_after)
 }
 END_TEST
 
+static void on_hit(void *ctx, unsigned int vcpu)
+{
+	struct guest_run *g = ctx;
+	uint64_t before;
+
+	ck_assert_uint_eq(0, vcpu);
+	ck_assert_int_eq(0, vm_freeze(g->vm, 5 * NSEC_PER_SEC));
+	before = counter(g);
+	/* armed when the counter stood at this, in ticks */
+	ck_assert_uint_eq(g->ticks + 1, before);
+	usleep(1000);
+	ck_assert_uint_eq(before, counter(g));
+	vm_thaw(g->vm);
+	await_progress(g);
+	vm_stop(g->vm, 1);
+}
+
+static void no_hit(void *ctx, uint32_t events)
+{
+	struct guest_run *g = ctx;
+
+	vm_stop(g->vm, 2);
+}
+
+static void watch_the_counter(void *ctx)
+{
+	const struct itimerspec in_1s = { .it_value = { .tv_sec = 1 } };
+	struct guest_run *g = ctx;
+
+	await_progress(g);
+	ck_assert_int_eq(-EBUSY, vm_watch_write(g->vm, COUNTER_GPA, 8, on_hit,
+						g));
+	ck_assert_int_eq(0, vm_freeze(g->vm, 5 * NSEC_PER_SEC));
+	ck_assert_int_eq(-EINVAL, vm_watch_write(g->vm, COUNTER_GPA + 1, 8,
+						 on_hit, g));
+	ck_assert_int_eq(0, vm_watch_write(g->vm, COUNTER_GPA, 8, on_hit, g));
+	g->ticks = counter(g);
+	vm_thaw(g->vm);
+	/* debug registers that don't work are no fault of ours */
+	g->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	timerfd_settime(g->timer_fd, 0, &in_1s, NULL);
+	vm_loop_add_fd(g->vm, g->timer_fd, EPOLLIN, no_hit, g);
+}
+
+/* Reason 2: this CPU or its KVM has no watchpoints; the guest ran on. */
+START_TEST(a_watched_write_freezes_at_that_instruction)
+{
+	struct guest_run g = { CODE(count), .started = watch_the_counter };
+
+	guest_run(&g, VM_END_STOPPED);
+	ck_assert(g.end.reason == 1 || g.end.reason == 2);
+	if (g.end.reason == 2)
+		fprintf(stderr, "no watchpoints here: not looked at\n");
+	close(g.timer_fd);
+}
+END_TEST
+
 static void freeze_often(void *ctx)
 {
 	struct guest_run *g = ctx;
@@ -724,6 +781,7 @@ int main(void)
 	tcase_add_test(t, every_console_byte_before_the_end_is_delivered);
 	tcase_add_test(t, the_owner_watches_an_fd_on_the_main_loop);
 	tcase_add_test(t, a_frozen_guest_changes_nothing_and_goes_on_after);
+	tcase_add_test(t, a_watched_write_freezes_at_that_instruction);
 	tcase_add_test(t, back_to_back_freezes_of_many_vcpus_lose_nobody);
 	tcase_add_loop_test(t, a_frozen_vm_is_stopped, 0,
 			    sizeof(endless) / sizeof(endless[0]));

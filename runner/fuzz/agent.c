@@ -182,6 +182,13 @@ uint64_t vm_thaw(struct vm *vm)
 	return 0;
 }
 
+int vm_watch_write(struct vm *vm, uint64_t gva, unsigned int len,
+		   void (*hit)(void *ctx, unsigned int vcpu), void *ctx)
+{
+	must(g.frozen);
+	return g.sampler & 128 ? -ENOTTY : 0;
+}
+
 void vm_disk_set_throttle(struct vm *vm, unsigned int disk,
 			  const struct vm_throttle *t)
 {
@@ -293,6 +300,13 @@ int sampler_sched(struct sampler *s, struct mon_sched *sched)
 {
 	memset(sched, 0, sizeof(*sched));
 	return g.sampler & 16 ? -EIO : 0;
+}
+
+int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len)
+{
+	*kva = 0;
+	*len = 4;
+	return g.sampler & 16 ? -EFAULT : 0;
 }
 
 int sampler_shm(struct sampler *s, uint32_t map_id, void *buf, size_t off,
