@@ -7,6 +7,7 @@
 static const struct fuzz_target targets[] = {
 	{ "chain", fuzz_chain },
 	{ "mmio", fuzz_mmio },
+	{ "pci", fuzz_pci },
 	{ "console", fuzz_console },
 	{ "frame", fuzz_frame },
 	{ "limiter", fuzz_limiter },

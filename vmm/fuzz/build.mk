@@ -4,6 +4,9 @@ vmm-fuzz += chain
 fuzz-srcs-chain := vmm/virtqueue.c
 vmm-fuzz += mmio
 fuzz-srcs-mmio := vmm/virtio_mmio.c vmm/virtio_core.c lib/log.c
+vmm-fuzz += pci
+fuzz-srcs-pci := vmm/virtio_pci.c vmm/virtio_core.c vmm/pci.c vmm/msix.c \
+	lib/log.c
 vmm-fuzz += console
 fuzz-srcs-console := vmm/virtio_console.c vmm/virtqueue.c lib/log.c
 vmm-fuzz += frame

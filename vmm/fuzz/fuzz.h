@@ -7,6 +7,7 @@
 
 void fuzz_chain(const uint8_t *data, size_t len);
 void fuzz_mmio(const uint8_t *data, size_t len);
+void fuzz_pci(const uint8_t *data, size_t len);
 void fuzz_console(const uint8_t *data, size_t len);
 void fuzz_frame(const uint8_t *data, size_t len);
 void fuzz_limiter(const uint8_t *data, size_t len);
