@@ -82,6 +82,7 @@ holds "late: the disk says so too, and what was asked" \
 holds "late: nothing fails" \
 	"$late.disks.data.errors == 0 and $late.workloads.reader.errors == 0"
 # a read may be on its way when the phase ends, one for each worker
+# shellcheck disable=SC2016 # names of jq
 both='. as [$d, $w] | ($d - $w) | fabs <= 2'
 holds "rate: the disk and the readers count the same errors" \
 	"[$rate.disks.data.errors, $rate.workloads.reader.errors] | $both"

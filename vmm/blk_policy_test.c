@@ -121,6 +121,36 @@ START_TEST(resolve_s9_to_s15)
 }
 END_TEST
 
+static const struct alarm_case {
+	struct blk_action action;
+	uint64_t due_ns, now_ns;
+	struct blk_alarm alarm;
+} alarm_cases[] = {
+	{ { false, 0 }, UINT64_MAX, 1000, { false, 0 } },
+	{ { true, 50 }, UINT64_MAX, 1000, { true, 1050 } },
+	{ { false, 0 }, 1200, 1000, { true, 1200 } },
+	/* the earlier of the two */
+	{ { true, 50 }, 1200, 1000, { true, 1050 } },
+	{ { true, 500 }, 1200, 1000, { true, 1200 } },
+	/* S44: never at once, never disarmed, never beyond the cap */
+	{ { false, 0 }, 1000, 1000, { true, 1001 } },
+	{ { false, 0 }, 7, 1000, { true, 1001 } },
+	{ { true, CAP }, 7, 1000, { true, 1001 } },
+	{ { false, 0 }, 1000 + CAP, 1000, { true, 1000 + CAP } },
+	{ { false, 0 }, 1001 + CAP, 1000, { true, 1000 + CAP } },
+	{ { false, 0 }, UINT64_MAX - 1, 1000, { true, 1000 + CAP } },
+};
+
+START_TEST(alarm_is_the_earlier_of_retry_and_completion_s44_l7)
+{
+	const struct alarm_case *c = &alarm_cases[_i];
+	struct blk_alarm a = blk_alarm_of(c->action, c->due_ns, c->now_ns);
+
+	ck_assert_int_eq(c->alarm.set, a.set);
+	ck_assert_uint_eq(c->alarm.at_ns, a.at_ns);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("blk_policy");
@@ -136,6 +166,9 @@ int main(void)
 	tcase_add_test(tc, decide_is_pure_s8);
 	tcase_add_loop_test(tc, resolve_s9_to_s15, 0,
 			    sizeof(resolve_cases) / sizeof(resolve_cases[0]));
+	tcase_add_loop_test(
+		tc, alarm_is_the_earlier_of_retry_and_completion_s44_l7, 0,
+		sizeof(alarm_cases) / sizeof(alarm_cases[0]));
 	suite_add_tcase(suite, tc);
 
 	runner = srunner_create(suite);

@@ -224,13 +224,14 @@ static bool worker_take_pause(struct blk_worker *w)
 		w->client->thaws(w->state, now_ns, now_ns - start_ns);
 	}
 	/*
-	 * A resume looks at the ring, kick or not; but a blocked chain waits
-	 * for its timer, put off by the time that did not count (B10).
+	 * The timer is put off by the time that did not count. A resume looks
+	 * at the ring, kick or not; but a blocked chain waits for the timer
+	 * (B10).
 	 */
+	if (gen && w->armed)
+		worker_arm(w, w->armed_at_ns + now_ns - start_ns);
 	if (!w->blocked)
 		blk_worker_poke(w);
-	else if (gen)
-		worker_arm(w, w->armed_at_ns + now_ns - start_ns);
 	return false;
 }
 

@@ -955,6 +955,99 @@ START_TEST(a_blocked_chain_survives_a_pause_s67_s68_b10)
 }
 END_TEST
 
+/* A request in flight blocks nothing: a kick drains, the timer stays. */
+START_TEST(a_completion_to_come_arms_the_timer_and_takes_kicks_l7)
+{
+	client.due_ns = sys.now_ns + 5000;
+	kick(1);
+	STEP(KICK);
+	ck_assert_uint_eq(1, client.drains);
+	ck_assert(!w.blocked);
+	ck_assert_uint_eq(1, sys.arms);
+	ck_assert_uint_eq(client.due_ns, sys.armed_at_ns);
+	kick(1);
+	STEP(KICK);
+	ck_assert_uint_eq(2, client.drains);
+	/* it is set already */
+	ck_assert_uint_eq(1, sys.arms);
+	client.due_ns -= 1000;
+	kick(1);
+	STEP(KICK);
+	ck_assert_uint_eq(2, sys.arms);
+	ck_assert_uint_eq(client.due_ns, sys.armed_at_ns);
+	/* it fires; nothing is left in flight */
+	sys.now_ns = client.due_ns + 70;
+	client.due_ns = 0;
+	STEP(TIMER);
+	ck_assert_uint_eq(4, client.drains);
+	ck_assert_uint_eq(1, client.late_nr);
+	ck_assert_uint_eq(70, client.late_ns);
+	ck_assert_uint_eq(2, sys.arms);
+	/* what fires now was for nobody: no lateness */
+	STEP(TIMER);
+	ck_assert_uint_eq(1, client.late_nr);
+}
+END_TEST
+
+/* The same moment again, once the timer has fired, is armed again. */
+START_TEST(a_fired_timer_is_armed_again_for_the_same_moment_l7)
+{
+	client.due_ns = sys.now_ns + 2 * CAP;
+	kick(1);
+	STEP(KICK);
+	ck_assert_uint_eq(sys.now_ns + CAP, sys.armed_at_ns);
+	STEP(TIMER);
+	ck_assert_uint_eq(2, sys.arms);
+	ck_assert_uint_eq(sys.now_ns + CAP, sys.armed_at_ns);
+}
+END_TEST
+
+/* S69: put off by the frozen time, and no lateness for it. */
+START_TEST(a_pause_puts_off_the_next_completion_s69_l7)
+{
+	struct parked p = { .frozen_ns = 5 * CAP };
+	uint64_t due_ns = sys.now_ns + 5000;
+
+	use_park(&p);
+	blk_gate_arrive(&w.gate);
+	client.due_ns = due_ns;
+	kick(1);
+	STEP(KICK);
+	client.due_ns += 5 * CAP;
+	blk_gate_pause(&w.gate);
+	STEP(PAUSE);
+	ck_assert_uint_eq(1, client.drains);
+	ck_assert_uint_eq(2, sys.arms);
+	ck_assert_uint_eq(due_ns + 5 * CAP, sys.armed_at_ns);
+	/* B10: the resume looks */
+	STEP(KICK);
+	ck_assert_uint_eq(2, client.drains);
+	sys.now_ns = client.due_ns;
+	STEP(TIMER);
+	ck_assert_uint_eq(3, client.drains);
+	ck_assert_uint_eq(0, client.late_ns);
+}
+END_TEST
+
+/* B3: without a timer, looked at round after round. */
+START_TEST(arming_fails_completions_are_polled_b3_l7)
+{
+	client.due_ns = sys.now_ns + 5000;
+	sys.fail = CALL_TIMER_ARM;
+	sys.fail_times = 1;
+	sys.fail_err = EINVAL;
+	kick(1);
+	STEP(KICK);
+	ck_assert_uint_eq(1, client.drains);
+	ck_assert_uint_eq(1, client.wake_on_kicks);
+	ck_assert(!is_empty(w.kick_fd));
+	STEP(KICK);
+	ck_assert_uint_eq(2, client.drains);
+	ck_assert_uint_eq(client.due_ns, sys.armed_at_ns);
+	ck_assert(is_empty(w.kick_fd));
+}
+END_TEST
+
 START_TEST(a_pause_from_before_the_start_parks_before_serving_s26)
 {
 	unsigned int i;
@@ -1227,6 +1320,12 @@ static TCase *pause_case(void)
 	tcase_add_test(tc, resume_looks_once_kick_or_not_b10);
 	tcase_add_loop_test(tc, a_blocked_chain_survives_a_pause_s67_s68_b10,
 			    0, 3);
+	tcase_add_test(tc,
+		       a_completion_to_come_arms_the_timer_and_takes_kicks_l7);
+	tcase_add_test(tc,
+		       a_fired_timer_is_armed_again_for_the_same_moment_l7);
+	tcase_add_test(tc, a_pause_puts_off_the_next_completion_s69_l7);
+	tcase_add_test(tc, arming_fails_completions_are_polled_b3_l7);
 	return tc;
 }
 

@@ -117,8 +117,8 @@ static void set_up_queue(void)
 	reg(VIRTIO_MMIO_STATUS, 15);
 }
 
-/* One request of one sector: offered, kicked and waited for. */
-static void request(uint32_t type, uint64_t sector, uint64_t data_gpa)
+/* One request of one sector: offered and kicked. */
+static void offer(uint32_t type, uint64_t sector, uint64_t data_gpa)
 {
 	struct vring_desc *d = at(RING_GPA, QUEUE * sizeof(*d));
 	struct vring_avail *avail = at(AVAIL_GPA, 4096);
@@ -141,7 +141,18 @@ static void request(uint32_t type, uint64_t sector, uint64_t data_gpa)
 	/* flags 0 and the new index in one word */
 	step(STEP_WRITE32, AVAIL_GPA, (n + 1) << 16);
 	reg(VIRTIO_MMIO_QUEUE_NOTIFY, 0);
-	step(STEP_WAIT16, USED_GPA + 2, n + 1);
+}
+
+/* Until so many requests are done, whichever. */
+static void wait_for(unsigned int nr)
+{
+	step(STEP_WAIT16, USED_GPA + 2, nr);
+}
+
+static void request(uint32_t type, uint64_t sector, uint64_t data_gpa)
+{
+	offer(type, sector, data_gpa);
+	wait_for(nr_requests);
 }
 
 static uint8_t status_of(unsigned int n)
@@ -335,6 +346,168 @@ START_TEST(a_vm_ends_at_once_while_its_disk_is_throttled)
 }
 END_TEST
 
+/* L7: one at a time, so 10 of them take 10 times the latency. */
+START_TEST(no_completion_comes_before_the_latency)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .throttle.latency_ns =
+					       20 * NSEC_PER_MSEC };
+	struct vm_disk_stats st;
+	uint64_t from, took;
+	int i;
+
+	start(&disk);
+	set_up_queue();
+	for (i = 0; i < 10; i++)
+		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
+	from = clock_now_ns();
+	finish();
+	took = clock_now_ns() - from;
+	ck_assert_uint_ge(took, 200 * NSEC_PER_MSEC);
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(10, st.reads);
+	ck_assert_uint_eq(0, st.throttle_events);
+	vm_free(guest.vm);
+}
+END_TEST
+
+/* L7: 20 in flight together; one after the other would be 20 s. */
+START_TEST(requests_in_flight_complete_as_they_come_due)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .throttle.latency_ns = NSEC_PER_SEC,
+				       .throttle.jitter_ns = NSEC_PER_SEC,
+				       .seed = 42 };
+	unsigned int i, moved = 0, seen = 0;
+	const struct vring_used *used;
+	uint64_t from, took;
+
+	start(&disk);
+	set_up_queue();
+	for (i = 0; i < 20; i++)
+		offer(VIRTIO_BLK_T_IN, i, DATA_GPA + i * SECTOR);
+	wait_for(20);
+	from = clock_now_ns();
+	finish();
+	took = clock_now_ns() - from;
+	ck_assert_uint_ge(took, NSEC_PER_SEC);
+	ck_assert_uint_lt(took, 9 * NSEC_PER_SEC);
+	used = at(USED_GPA, 4096);
+	for (i = 0; i < 20; i++) {
+		ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(i));
+		seen |= 1u << used->ring[i].id / 3;
+		moved += used->ring[i].id != 3 * i;
+	}
+	ck_assert_uint_eq((1u << 20) - 1, seen);
+	ck_assert_uint_gt(moved, 0);
+	vm_free(guest.vm);
+}
+END_TEST
+
+START_TEST(a_freeze_completes_nothing_that_is_in_flight)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .throttle.latency_ns =
+					       4 * NSEC_PER_MSEC,
+				       .throttle.jitter_ns =
+					       4 * NSEC_PER_MSEC };
+	struct vm_disk_stats st;
+	int i;
+
+	start(&disk);
+	guest.started = freeze_while_it_works;
+	set_up_queue();
+	for (i = 0; i < 20; i++) {
+		offer(VIRTIO_BLK_T_IN, i, DATA_GPA);
+		if (i % 4 == 3)
+			wait_for(i + 1);
+	}
+	finish();
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(20, st.reads);
+	ck_assert_uint_eq(0, st.io_errors);
+	vm_free(guest.vm);
+}
+END_TEST
+
+/* C9, L8: the second is refused at once, so the first was admitted then. */
+START_TEST(a_vm_ends_at_once_with_a_write_in_flight_and_tears_it)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .throttle.latency_ns =
+					       9 * NSEC_PER_SEC };
+	struct vm_disk_stats st;
+	uint64_t from;
+
+	start(&disk);
+	vm_disk_set_faults(guest.vm, 0,
+			   &(struct vm_disk_faults){ .torn_writes = true });
+	set_up_queue();
+	offer(VIRTIO_BLK_T_OUT, 0, DATA_GPA);
+	offer(VIRTIO_BLK_T_OUT, MIB / SECTOR, DATA_GPA);
+	wait_for(1);
+	from = clock_now_ns();
+	finish();
+	ck_assert_uint_lt(clock_now_ns() - from, 5 * NSEC_PER_SEC);
+	ck_assert_uint_eq(0xff, status_of(0));
+	ck_assert_uint_eq(VIRTIO_BLK_S_IOERR, status_of(1));
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(0, st.writes);
+	ck_assert_uint_eq(1, st.fault_torn_writes);
+	vm_free(guest.vm);
+}
+END_TEST
+
+START_TEST(a_guest_sees_the_errors_that_were_planted)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB };
+	struct vm_disk_stats st;
+
+	start(&disk);
+	vm_disk_set_faults(guest.vm, 0, &(struct vm_disk_faults){
+		.error_from = 100 * SECTOR, .error_bytes = SECTOR });
+	set_up_queue();
+	request(VIRTIO_BLK_T_IN, 99, DATA_GPA);
+	request(VIRTIO_BLK_T_IN, 100, DATA_GPA);
+	request(VIRTIO_BLK_T_OUT, 100, DATA_GPA);
+	request(VIRTIO_BLK_T_IN, 101, DATA_GPA);
+	finish();
+	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(0));
+	ck_assert_uint_eq(VIRTIO_BLK_S_IOERR, status_of(1));
+	ck_assert_uint_eq(VIRTIO_BLK_S_IOERR, status_of(2));
+	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(3));
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(2, st.fault_range_errors);
+	ck_assert_uint_eq(2, st.io_errors);
+	vm_free(guest.vm);
+}
+END_TEST
+
+/* The third and the sixth: nothing is done for 50 ms each. */
+START_TEST(a_guest_waits_out_each_stall)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB };
+	struct vm_disk_stats st;
+	uint64_t from;
+	int i;
+
+	start(&disk);
+	vm_disk_set_faults(guest.vm, 0, &(struct vm_disk_faults){
+		.stall_ns = 50 * NSEC_PER_MSEC, .stall_every = 3 });
+	set_up_queue();
+	for (i = 0; i < 7; i++)
+		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
+	from = clock_now_ns();
+	finish();
+	ck_assert_uint_ge(clock_now_ns() - from, 100 * NSEC_PER_MSEC);
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(7, st.reads);
+	ck_assert_uint_eq(2, st.fault_stalls);
+	ck_assert_uint_eq(0, st.io_errors);
+	vm_free(guest.vm);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("vmm_disk_kvm");
@@ -352,6 +525,12 @@ int main(void)
 	tcase_add_test(t, the_owner_lifts_a_throttle_while_the_guest_waits);
 	tcase_add_test(t, a_freeze_holds_the_disk_worker_and_loses_no_request);
 	tcase_add_test(t, a_vm_ends_at_once_while_its_disk_is_throttled);
+	tcase_add_test(t, no_completion_comes_before_the_latency);
+	tcase_add_test(t, requests_in_flight_complete_as_they_come_due);
+	tcase_add_test(t, a_freeze_completes_nothing_that_is_in_flight);
+	tcase_add_test(t, a_vm_ends_at_once_with_a_write_in_flight_and_tears_it);
+	tcase_add_test(t, a_guest_sees_the_errors_that_were_planted);
+	tcase_add_test(t, a_guest_waits_out_each_stall);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
