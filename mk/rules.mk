@@ -11,6 +11,7 @@ endif
 
 deps :=
 unit-tests :=
+bench-programs :=
 
 $(O)/%.o: %.c
 	$(call say,CC,$<)

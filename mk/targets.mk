@@ -2,7 +2,7 @@
 
 .PHONY: all unit-tests list-unit-tests list-tsan-tests list-vm-tests run check \
 	check-unit check-san check-vm check-static setup install clean format \
-	help
+	bench help
 
 # As many jobs as CPUs, unless make was told.
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -49,6 +49,14 @@ install: all
 		$(DESTDIR)$(PREFIX)/share/ktstr/scenarios
 	install -Dm644 docs/ktstr.1 $(DESTDIR)$(PREFIX)/share/man/man1/ktstr.1
 
+# Each writes its section of docs/benchmarks.md. On a machine whose KVM can't
+# run a kernel they need QEMU, elsewhere it is what is compared with.
+bench: bench-all
+bench-%: setup
+	$(sub_make) all $(bench-programs)
+	@KTSTR=$(O)/ktstr tools/setup -y --stage emulator
+	@O=$(O) tools/bench $(filter-out all,$*)
+
 clean:
 	rm -rf $(O)
 
@@ -69,6 +77,7 @@ help:
 	@echo '  check-san     unit tests with sanitizers (SAN=thread: only that one)'
 	@echo '  check-vm      tests that boot guests'
 	@echo 'make unit-DIR   the unit tests of one folder (lib, vmm, monitor, ...)'
+	@echo 'make bench      measure, and write docs/benchmarks.md; bench-boot: one section'
 	@echo 'make setup      only install what is missing (tools/setup --help)'
 	@echo 'make install    ktstr, scenarios and man page below PREFIX=/usr/local'
 	@echo 'make format     clang-format over all of it'
