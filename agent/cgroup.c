@@ -250,3 +250,33 @@ int cgroup_account_read(int fd, struct worker_account *account)
 	*account = (struct worker_account){ .cpu_time_ns = usec * 1000 };
 	return 0;
 }
+
+/* "12 (a name) R 1 ...": what stands behind the last bracket. */
+static bool is_runnable(unsigned int tid)
+{
+	char text[256];
+	const char *bracket;
+
+	if (sysfile_read(text, sizeof(text), "/proc/%u/stat", tid) < 0)
+		return false;
+	bracket = strrchr(text, ')');
+	return bracket && bracket[1] == ' ' && bracket[2] == 'R';
+}
+
+unsigned int cgroup_count_runnable(const char *root, const char *name)
+{
+	unsigned int tid, count = 0;
+	char path[PATH_MAX];
+	FILE *tasks;
+
+	if (snprintf(path, sizeof(path), "%s/%s/cgroup.threads", root, name) >=
+	    (int)sizeof(path))
+		return 0;
+	tasks = fopen(path, "re");
+	if (!tasks)
+		return 0;
+	while (fscanf(tasks, "%u", &tid) == 1)
+		count += is_runnable(tid);
+	fclose(tasks);
+	return count;
+}

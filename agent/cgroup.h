@@ -51,6 +51,13 @@ int cgroup_make_leaf(const char *root, const char *name);
 int cgroup_account_read(int fd, struct worker_account *account);
 
 /**
+ * cgroup_count_runnable() - tasks in it that want a CPU now
+ *
+ * Running or waiting for one. What ends meanwhile is not counted.
+ */
+unsigned int cgroup_count_runnable(const char *root, const char *name);
+
+/**
  * cgroup_enter() - move the caller into @name below @root
  *
  * Return: 0 or -errno.

@@ -193,7 +193,7 @@ static int fail_late(struct holder *h, uint64_t limit_ns)
 
 	tell_end(h, words, sizeof(words));
 	snprintf(message, sizeof(message),
-		 "no scheduler was attached within %.0f s; %s",
+		 "no scheduler was attached within %.3g s; %s",
 		 limit_ns / (double)NSEC_PER_SEC, words);
 	return fail(h, "attach", ETIMEDOUT, message);
 }

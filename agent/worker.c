@@ -420,6 +420,17 @@ void workers_phase_start(struct worker_set *ws)
 			read_account(w, &w->base);
 }
 
+/* A program may have nothing to do; one that has, and gets no CPU, starves. */
+static unsigned int count_waiting(const struct worker_set *ws,
+				  const struct worker *w)
+{
+	char leaf[2 * PLAN_NAME_MAX + 16];
+
+	load_exec_leaf(&ws->plan->workloads[w->workload], w->index, leaf,
+		       sizeof(leaf));
+	return cgroup_count_runnable(ws->opts.cgroup_root, leaf);
+}
+
 int workers_phase_end(struct worker_set *ws, unsigned int phase)
 {
 	struct shm shm = { .hdr = ws->shm };
@@ -446,6 +457,8 @@ int workers_phase_end(struct worker_set *ws, unsigned int phase)
 		cell->cpu_time_ns = now.cpu_time_ns - w->base.cpu_time_ns;
 		cell->run_delay_ns = now.run_delay_ns - w->base.run_delay_ns;
 		cell->run_count = now.run_count - w->base.run_count;
+		if (w->exec && !cell->cpu_time_ns)
+			cell->run_count = count_waiting(ws, w);
 	}
 	return ret;
 }

@@ -9,7 +9,7 @@ runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 	run.o run_batch.o run_control.o progress.o status.o status_line.o \
 	record.o ktap.o junit.o
 runner-front-objs += exec_find.o judge_exec.o scenario_exec.o
-runner-front-tests := scenario_exec_test units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
+runner-front-tests := judge_exec_test scenario_exec_test units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
 	junit_test progress_test status_test
 runner-front-objs += scenario_image.o
 runner-front-tests += scenario_image_test
@@ -40,6 +40,7 @@ runner-objs += cmd_exec.o exec_pack.o session_exec.o
 
 # Programs of a scenario
 runner-objs += facts_exec.o launch_exec.o session_load.o
+$(eval $(call unit_tests,runner,facts_exec_test,runner lib,-ljansson))
 
 $(eval $(call unit_tests,runner,exec_pack_test,runner lib,\
 	-ljansson -lelf -lz -lzstd))

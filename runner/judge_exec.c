@@ -179,38 +179,57 @@ void judge_programs(struct court *c)
 
 /* progress */
 
+/*
+ * Return: false, with the reason in @f, if nothing more is to be said of the
+ * phase.
+ */
+static bool judge_one_progress(const char *name, const json_t *worker,
+			       struct finding *f, json_int_t *least)
+{
+	const json_t *ran = json_object_get(worker, "ran");
+	json_int_t ns = json_integer_value(json_object_get(worker,
+							   "cpu_time_ns"));
+	json_int_t waiting = json_integer_value(
+		json_object_get(worker, "waiting_tasks"));
+
+	if (!json_is_boolean(ran)) {
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "whether the program ran is not known");
+		return false;
+	}
+	if (json_is_false(ran) || (!ns && !waiting))
+		return true; /* it had ended, or slept */
+	if (*least < 0 || ns < *least)
+		*least = ns;
+	if (ns)
+		return true;
+	f->says_all = true;
+	finding_set(f, VERDICT_FAIL,
+		    "%s: program %lld had no CPU time in phase %s, with %lld tasks that waited for it",
+		    name, (long long)json_integer_value(
+			    json_object_get(worker, "index")), f->phase,
+		    (long long)waiting);
+	return false;
+}
+
 void judge_program_progress(const char *name, const json_t *workers,
 			    struct finding *f)
 {
-	json_int_t least = -1, ns;
-	const json_t *worker, *ran;
+	json_int_t least = -1;
+	const json_t *worker;
 	size_t i;
 
-	json_array_foreach(workers, i, worker) {
-		ran = json_object_get(worker, "ran");
-		if (!json_is_boolean(ran)) {
-			finding_set(f, VERDICT_INCONCLUSIVE,
-				    "whether the program ran is not known");
-			return;
-		}
-		if (json_is_false(ran))
-			continue;
-		ns = json_integer_value(json_object_get(worker,
-							"cpu_time_ns"));
-		if (least < 0 || ns < least)
-			least = ns;
-		if (ns)
-			continue;
-		f->says_all = true;
-		finding_set(f, VERDICT_FAIL,
-			    "%s: program %zu had no CPU time in phase %s",
-			    name, i, f->phase);
-	}
-	if (least < 0) {
-		finding_set(f, VERDICT_SKIP, "the program had ended before");
+	f->unit = "ns";
+	json_array_foreach(workers, i, worker)
+		if (!judge_one_progress(name, worker, f, &least))
+			break;
+	if (least >= 0)
+		f->value = json_integer(least);
+	if (i < json_array_size(workers))
 		return;
-	}
-	f->value = json_integer(least);
-	if (least)
+	if (least < 0)
+		finding_set(f, VERDICT_SKIP,
+			    "the program had ended before, or wanted no CPU");
+	else
 		f->verdict = VERDICT_PASS;
 }

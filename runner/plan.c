@@ -162,12 +162,14 @@ static json_t *exec_json(const struct string_list *argv)
 
 static json_t *exec_scheduler_json(const struct scn_scheduler *s)
 {
+	json_t *exec = exec_json(&s->exec);
+
+	json_object_set_new(exec, "add", strings_json(&s->add, 0));
 	return json_pack("{s:o,s:s,s:s,s:n,s:n,s:{},s:s,s:o,s:o}", "name",
 			 file_name(s->exec.item[0]), "kind", "exec", "path",
 			 s->exec.item[0], "object", "hash", "set", "expect",
 			 scn_expect_name(s->expect), "args",
-			 strings_json(&s->exec, 1), "exec",
-			 exec_json(&s->exec));
+			 strings_json(&s->exec, 1), "exec", exec);
 }
 
 static json_t *scheduler_json(const struct scn_scheduler *s)

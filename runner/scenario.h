@@ -76,7 +76,7 @@ enum scn_expect {
 struct scn_scheduler {
 	struct table_base base;	/* node NULL: the kernel's default */
 	const char *builtin, *object, *source; /* one of them, or exec */
-	struct string_list exec;
+	struct string_list exec, add;
 	const struct toml_node *set;
 	unsigned int expect;	/* enum scn_expect */
 };

@@ -177,11 +177,23 @@ static void check_workload(struct scenario *s, struct diag *d,
 		diag_value(d, get(&w->base, "json"), "json names a file");
 }
 
+static void check_scheduler(struct scenario *s, struct diag *d,
+			    struct scn_scheduler *sched)
+{
+	const struct toml_node *add = get(&sched->base, "add");
+
+	check_argv(s, d, get(&sched->base, "exec"), &sched->exec);
+	if (add && !get(&sched->base, "exec"))
+		diag_key(d, add, "add is of exec: programs that it starts");
+	else
+		check_add(s, d, add, &sched->add);
+}
+
 void scenario_check_exec(struct scenario *s, struct diag *d)
 {
 	unsigned int i;
 
-	check_argv(s, d, get(&s->scheduler.base, "exec"), &s->scheduler.exec);
+	check_scheduler(s, d, &s->scheduler);
 	for (i = 0; i < s->nr_workloads; i++)
 		check_workload(s, d, &s->workloads[i]);
 }

@@ -96,6 +96,8 @@ static const struct bad {
 	{ SPIN "[scheduler]\nexec = [\"true\"]\nbuiltin = \"fifo\"\n",
 	  "t.toml:6:1: error: [scheduler] needs one of builtin, object, source and exec, not several",
 	  NULL },
+	{ SPIN "[scheduler]\nbuiltin = \"fifo\"\nadd = [\"true\"]\n",
+	  "t.toml:8:1: error: add is of exec: programs that it starts", NULL },
 	/* metrics */
 	{ SPIN "[[check]]\nmetric = \"w.json.a\"\nmax = 1\n",
 	  "t.toml:7:10: error: \"w.json.a\" is of programs: w is not of kind exec",
@@ -174,6 +176,7 @@ static const char whole[] =
 	"workers = 2\n"
 	"[scheduler]\n"
 	"exec = [\"false\", \"-v\"]\n"
+	"add = [\"cat\"]\n"
 	"[[check]]\n"
 	"metric = \"w.json.thread.0.max\"\n"
 	"max = 5.5\n"
@@ -248,7 +251,7 @@ START_TEST(a_plan_has_the_programs)
 		    "\"hash\": null, \"set\": {}, \"expect\": \"running\","
 		    "\"args\": [\"-v\"], \"exec\": {\"program\":"
 		    "\"/usr/bin/false\", \"argv\": [\"/usr/bin/false\", \"-v\"],"
-		    "\"env\": " ENV "}}", sched);
+		    "\"add\": [\"/usr/bin/cat\"], \"env\": " ENV "}}", sched);
 	ck_assert(json_is_false(json_object_get(
 		json_object_get(checks, "automatic"), "program")));
 	json_decref(plan);

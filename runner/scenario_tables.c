@@ -169,6 +169,8 @@ static const struct field scheduler_fields[] = {
 	{ .key = "source", .type = FIELD_STRING, AT(scn_scheduler, source) },
 	{ .key = "exec", .type = FIELD_STRINGS, AT(scn_scheduler, exec),
 	  .optional = true },
+	{ .key = "add", .type = FIELD_STRINGS, AT(scn_scheduler, add),
+	  .optional = true },
 	{ .key = "set", .type = FIELD_NODE, AT(scn_scheduler, set) },
 	{ .key = "expect", .type = FIELD_WORD, AT(scn_scheduler, expect),
 	  .words = expect_words },

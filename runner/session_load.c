@@ -195,11 +195,40 @@ bool session_load_frame(struct session *s, const struct frame *f)
 	return true;
 }
 
+/* Number of the workload's first worker in the shared region. */
+static unsigned int first_worker(const struct session *s, unsigned int workload)
+{
+	json_t *workloads = json_object_get(s->plan, "workloads");
+	unsigned int i, first = 0;
+
+	for (i = 0; i < workload; i++)
+		first += json_integer_value(json_object_get(
+			json_array_get(workloads, i), "workers"));
+	return first;
+}
+
+/* One copy in one phase. */
+static void complete_worker(const struct session *s, unsigned int nr,
+			    int phase, const struct exec_yield *y,
+			    json_t *worker)
+{
+	const struct phase_record *p = &s->phases[phase];
+	const struct ktstr_shm_hdr *hdr = (const void *)s->shm;
+	const struct ktstr_cell *cells = (const void *)(s->shm +
+							hdr->cells_off);
+
+	json_object_set_new(worker, "ran", facts_exec_ran(
+		y, p->guest_start_ns, p->guest_end_ns));
+	json_object_set_new(worker, "waiting_tasks", json_integer(
+		json_integer_value(json_object_get(worker, "cpu_time_ns")) ? 0 :
+		(json_int_t)cells[nr * s->nr_phases + phase].run_count));
+}
+
 void session_load_facts(const struct session *s, unsigned int workload,
 			int phase, json_t *stats)
 {
 	const struct load_group *g = &s->load->groups[workload];
-	const struct phase_record *p;
+	unsigned int first = first_worker(s, workload);
 	json_t *worker;
 	size_t i;
 
@@ -211,10 +240,8 @@ void session_load_facts(const struct session *s, unsigned int workload,
 			g->exec, g->yields, g->nr));
 		return;
 	}
-	p = &s->phases[phase];
 	json_array_foreach(json_object_get(stats, "workers_detail"), i, worker)
 		if (i < g->nr)
-			json_object_set_new(worker, "ran", facts_exec_ran(
-				&g->yields[i], p->guest_start_ns,
-				p->guest_end_ns));
+			complete_worker(s, first + i, phase, &g->yields[i],
+					worker);
 }

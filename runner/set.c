@@ -320,6 +320,7 @@ void set_scheduler(struct diag *d, struct toml_node *root, const char *name)
 	table_drop(table, "object");
 	table_drop(table, "source");
 	table_drop(table, "exec");
+	table_drop(table, "add");
 	table_drop(table, "set");
 	value = node_new(TOML_NODE_STRING, key, origin);
 	if (value && !(value->string = strdup(path))) {

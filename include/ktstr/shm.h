@@ -64,7 +64,9 @@ struct ktstr_cell {
 	__u64 cpus_used[KTSTR_SHM_MAX_CPUS / 64]; /* bit n: ran on CPU n */
 	__u64 cpu_time_ns;	/* agent: from schedstat, at the phase's end */
 	__u64 run_delay_ns;	/* agent: likewise */
-	__u64 run_count;	/* agent: times scheduled in, likewise */
+	__u64 run_count;	/* agent: times scheduled in, likewise; of a
+				 * program without CPU time: its tasks that
+				 * wanted some when the phase ended */
 	struct ktstr_hist wake;	/* wake to run */
 	struct ktstr_hist io;	/* submission to completion seen */
 };
