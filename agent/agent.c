@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "agent/agent.h"
 
+#include "agent/json_text.h"
+#include "agent/map_write.h"
 #include "agent/plan.h"
 #include "agent/sched_exec.h"
 #include "lib/clock.h"
@@ -86,10 +88,28 @@ static void add_maps(struct agent *a, json_t *body)
 
 static void send_sched(struct agent *a, json_t *body)
 {
+	json_t *maps;
+
 	if (!body)
 		return;
 	add_maps(a, body);
+	maps = json_object_get(body, "maps");
+	if (maps) {
+		json_decref(a->maps);
+		a->maps = json_incref(maps);
+	}
 	port_send_json(&a->port, KTSTR_MSG_SCHED, body);
+}
+
+static void write_map(struct agent *a, json_t *step)
+{
+	char why[256] = "";
+	int err = map_write(a->maps, step, why, sizeof(why));
+
+	port_send_json(&a->port, KTSTR_MSG_WRITTEN,
+		       json_pack("{s:O?,s:b,s:o}", "id",
+				 json_object_get(step, "id"), "ok", !err,
+				 "message", json_text(why, sizeof(why))));
 }
 
 static void take_frame(struct agent *a, const struct frame *f)
@@ -113,6 +133,9 @@ static void take_frame(struct agent *a, const struct frame *f)
 		log_info("agent: stopped by the host");
 		a->stop = true;
 		phase_stop(&a->phases);
+		break;
+	case KTSTR_MSG_WRITE_MAP:
+		write_map(a, body);
 		break;
 	case KTSTR_MSG_EXEC_TAKEN:
 		exec_taken(&a->exec, json_integer_value(

@@ -30,6 +30,7 @@ struct agent {
 	struct shm shm;
 	struct worker_set workers;
 	struct sched sched;
+	json_t *maps;		/* owned: [{id, name}] of the scheduler; or NULL */
 	uint32_t maps_before;	/* id of the last BPF map before it */
 	struct exec exec;
 	struct phase_driver phases;

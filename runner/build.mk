@@ -30,7 +30,7 @@ runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
 	session.o session_agent.o session_facts.o sampler.o \
 	console_log.o facts_disk.o facts_workload.o clock_relation.o io_pair.o \
 	io_wake.o session_clock.o session_details.o \
-	session_progress.o look.o look_take.o
+	session_progress.o look.o look_take.o session_write.o
 $(eval $(call unit_tests,runner,look_test facts_test clock_relation_test io_pair_test \
 	io_wake_test,runner lib,-ljansson))
 tsan-tests += runner/clock_relation_test

@@ -472,8 +472,37 @@ static void judge_guest(struct court *c)
 	court_find(c, &f);
 }
 
+/*
+ * What the scenario asked for and did not get is no condition to judge under.
+ * Each is a check of its own; those that were done are none.
+ */
+static void judge_steps(struct court *c)
+{
+	const json_t *steps = json_object_get(c->facts, "steps"), *step;
+	size_t i;
+
+	json_array_foreach(steps, i, step) {
+		const char *why = json_text(step, "message");
+		struct finding f = {
+			.metric = json_text(step, "step"),
+			.phase = json_text(step, "phase"),
+			.op = "equals",
+			.automatic = "steps",
+		};
+
+		if (json_is_true(json_object_get(step, "ok")))
+			continue;
+		f.limit = json_string("done");
+		f.value = json_string("failed");
+		finding_set(&f, VERDICT_INCONCLUSIVE, "the step failed: %s",
+			    why && *why ? why : "no reason was given");
+		court_find(c, &f);
+	}
+}
+
 void judge_automatic(struct court *c)
 {
+	judge_steps(c);
 	if (wanted(c, "progress"))
 		each_workload(c, judge_progress);
 	if (real(c->automatic, "gap_ns") > 0)

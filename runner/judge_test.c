@@ -264,6 +264,9 @@ static const struct row {
 	{ "samples are missing", { { "telemetry/taken", "358" } }, VERDICT_INCONCLUSIVE, "telemetry: 358 of 400 samples were taken" },
 	{ "just enough samples", { { "telemetry/taken", "360" } }, VERDICT_PASS, "" },
 	{ "no samples", { { "telemetry", "-" } }, VERDICT_INCONCLUSIVE, "telemetry: no samples were due" },
+	{ "a step was done", { { "steps", "[{'phase': 'main', 'step': 'write_map', 'ok': true, 'message': ''}]" } }, VERDICT_PASS, "17 checks held" },
+	{ "a step failed", { { "steps", "[{'phase': 'main', 'step': 'write_map', 'ok': false, 'message': 'no map m'}]" } }, VERDICT_INCONCLUSIVE,
+	  "write_map in phase main: the step failed: no map m" },
 	{ "telemetry turned off", { { "telemetry", "-" }, { "checks/automatic/telemetry", "0" } }, VERDICT_PASS, "16 checks held" },
 	/* guest */
 	{ "lockup", { { "agent/kmsg_problems", "['watchdog: BUG: soft lockup - CPU#1 stuck']" } }, VERDICT_FAIL, "guest: watchdog: BUG: soft lockup" },

@@ -305,10 +305,41 @@ static json_t *set_faults_json(const struct scn_set_faults *f)
 	return step;
 }
 
+static json_t *node_json(const struct toml_node *node)
+{
+	json_t *array;
+	size_t i;
+
+	switch (node ? node->type : TOML_NODE_TIME) {
+	case TOML_NODE_INT:
+		return json_integer(node->integer);
+	case TOML_NODE_BOOL:
+		return json_boolean(node->boolean);
+	case TOML_NODE_STRING:
+		return json_string(node->string);
+	case TOML_NODE_ARRAY:
+		array = json_array();
+		for (i = 0; i < node->nr; i++)
+			json_array_append_new(array, node_json(node->child[i]));
+		return array;
+	default:
+		return json_null();
+	}
+}
+
+static json_t *write_map_json(const struct scn_write_map *w)
+{
+	return json_pack("{s:{s:s?,s:s?,s:o,s:s?,s:o}}", "write_map", "var",
+			 w->var, "map", w->map, "key", node_json(w->key),
+			 "field", w->field, "value", node_json(w->value));
+}
+
 static json_t *step_json(const struct scn_step *step)
 {
 	const struct scn_freeze *f = &step->freeze;
 
+	if (step->write_map.base.node)
+		return write_map_json(&step->write_map);
 	if (f->base.node)
 		return json_pack("{s:{s:s?,s:o}}", "freeze", "name", f->name,
 				 "after_ns", json_u64(f->after_ns));

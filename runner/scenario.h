@@ -149,8 +149,17 @@ struct scn_freeze {
 	uint64_t after_ns;	/* the phase's start; 0: right before it */
 };
 
+/* A value into the scheduler's variable, or into an entry of its map. */
+struct scn_write_map {
+	struct table_base base;	/* node NULL: this step is another one */
+	const char *var;	/* this or @map */
+	const char *map, *field;
+	const struct toml_node *key, *value;
+};
+
 struct scn_step {
 	struct table_base base;
+	struct scn_write_map write_map;
 	struct scn_set_throttle set_throttle;
 	struct scn_freeze freeze;
 	struct scn_set_faults set_faults;

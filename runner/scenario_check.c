@@ -425,6 +425,45 @@ static void check_workloads(struct scenario *s, struct diag *d)
 
 /* phases */
 
+/* What the scheduler has not is found out when it is loaded. */
+static bool can_be_written(const struct toml_node *value)
+{
+	size_t i;
+
+	if (value->type == TOML_NODE_ARRAY) {
+		for (i = 0; i < value->nr; i++)
+			if (!can_be_written(value->child[i]))
+				return false;
+		return true;
+	}
+	return value->type == TOML_NODE_INT || value->type == TOML_NODE_BOOL ||
+		value->type == TOML_NODE_STRING;
+}
+
+static void check_write_map(struct diag *d, const struct scn_write_map *w)
+{
+	if (!w->base.node)
+		return;
+	if (!w->var == !w->map) {
+		diag_value(d, w->base.node,
+			   "write_map needs one of var and map, not %s",
+			   w->var ? "both" : "none");
+		diag_hint(d, "write { var = \"x\", value = 1 } or { map = \"m\", key = 0, value = 1 }");
+	}
+	if (w->var && w->key)
+		diag_value(d, w->key, "a variable has no key");
+	if (w->var && w->field)
+		diag_value(d, get(&w->base, "field"),
+			   "a variable is written as a whole");
+	if (w->value && !can_be_written(w->value))
+		diag_value(d, w->value,
+			   "value must be an integer, a boolean, a string or an array of them");
+	if (w->key && (!can_be_written(w->key) ||
+		       w->key->type == TOML_NODE_ARRAY))
+		diag_value(d, w->key,
+			   "key must be an integer, a boolean or a string");
+}
+
 static void check_freeze(struct diag *d, const struct scn_phase *p,
 			 const struct scn_freeze *f)
 {
@@ -470,6 +509,7 @@ static void resolve_step(const struct scenario *s, struct diag *d,
 		return;
 	}
 	check_freeze(d, phase, &step->freeze);
+	check_write_map(d, &step->write_map);
 	if (t->base.node && t->disk) {
 		disk = step_disk(s, d, &t->base, t->disk, now);
 		if (disk)

@@ -447,6 +447,22 @@ static const struct table_spec freeze_spec = {
 	.size = sizeof(struct scn_freeze),
 };
 
+static const struct field write_map_fields[] = {
+	{ .key = "var", .type = FIELD_STRING, AT(scn_write_map, var) },
+	{ .key = "map", .type = FIELD_STRING, AT(scn_write_map, map) },
+	{ .key = "key", .type = FIELD_NODE, AT(scn_write_map, key) },
+	{ .key = "field", .type = FIELD_STRING, AT(scn_write_map, field) },
+	{ .key = "value", .type = FIELD_NODE, AT(scn_write_map, value),
+	  .required = true },
+	{ 0 },
+};
+
+static const struct table_spec write_map_spec = {
+	.what = "write_map",
+	.fields = write_map_fields,
+	.size = sizeof(struct scn_write_map),
+};
+
 static const struct field step_fields[] = {
 	{ .key = "set_throttle", .type = FIELD_TABLE,
 	  AT(scn_step, set_throttle), .table = &scenario_set_throttle_spec,
@@ -454,12 +470,14 @@ static const struct field step_fields[] = {
 	{ .key = "set_faults", .type = FIELD_TABLE, AT(scn_step, set_faults),
 	  .table = &scenario_set_faults_spec, .inline_table = true,
 	  .optional = true },
+	{ .key = "write_map", .type = FIELD_TABLE, AT(scn_step, write_map),
+	  .table = &write_map_spec, .inline_table = true, .optional = true },
 	{ .key = "freeze", .type = FIELD_TABLE, AT(scn_step, freeze),
 	  .table = &freeze_spec, .inline_table = true, .optional = true },
 	LATER("start", NULL), LATER("stop", NULL),
 	LATER("set_cpus", NULL), LATER("move", NULL),
 	LATER("freeze_cgroup", NULL), LATER("cpu_offline", NULL),
-	LATER("cpu_online", NULL), LATER("write_map", NULL),
+	LATER("cpu_online", NULL),
 	LATER("read_map", NULL),
 	LATER("attach_scheduler", NULL), LATER("detach_scheduler", NULL),
 	LATER("replace_scheduler", NULL), LATER("exec", NULL),

@@ -303,6 +303,22 @@ static const struct bad {
 	  NULL },
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { freeze = { at = \"1s\" } } ]\n",
 	  "t.toml:9:21: error: unknown key \"at\" in freeze", "*" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { write_map = { value = 1 } } ]\n",
+	  "t.toml:9:22: error: write_map needs one of var and map, not none",
+	  "*" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { write_map = { var = \"x\", map = \"m\", value = 1 } } ]\n",
+	  "t.toml:9:22: error: write_map needs one of var and map, not both",
+	  "*" },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { write_map = { var = \"x\" } } ]\n",
+	  "t.toml:9:22: error: write_map needs a value", NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { write_map = { var = \"x\", key = 3, value = 1 } } ]\n",
+	  "t.toml:9:41: error: a variable has no key", NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { write_map = { var = \"x\", value = 1.5 } } ]\n",
+	  "t.toml:9:43: error: value must be an integer, a boolean, a string or an array of them",
+	  NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ { write_map = { map = \"m\", key = [1], value = 1 } } ]\n",
+	  "t.toml:9:41: error: key must be an integer, a boolean or a string",
+	  NULL },
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ {} ]\n",
 	  "t.toml:9:8: error: a step of do is a table with one key, not 0",
 	  "*" },
@@ -496,6 +512,7 @@ static const char whole[] =
 	"duration = \"1s\"\n"
 	"do = [ { set_throttle = { disk = \"data\", burst = \"1ms\", latency = 0 } },\n"
 	" { set_faults = { disk = \"data\", torn_writes = true } },"
+	" { write_map = { map = \"m\", key = 1, field = \"a.b\", value = [ 1, true, \"x\" ] } },"
 	" { freeze = {} }, { freeze = { name = \"mid\", after = \"500ms\" } } ]\n"
 	"[telemetry]\n"
 	"interval = \"5ms\"\n"
@@ -630,7 +647,7 @@ START_TEST(a_step_keeps_what_it_does_not_name)
 		    json_object_get(json_array_get(phases, 2), "do"));
 	/* a stall at a time is over by then, all else is still in force */
 	assert_json("[{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50, \"bps\": 1048576, \"burst_ns\": 1000000, \"latency_ns\": 0, \"jitter_ns\": 500000}},"
-		    "{\"set_faults\": {\"disk\": \"data\", \"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 4096, \"stall_ns\": 0, \"stall_every\": 0, \"stall_at_ns\": 0, \"torn_writes\": true}}, {\"freeze\": {\"name\": null, \"after_ns\": 0}}, {\"freeze\": {\"name\": \"mid\", \"after_ns\": 500000000}}]",
+		    "{\"set_faults\": {\"disk\": \"data\", \"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 4096, \"stall_ns\": 0, \"stall_every\": 0, \"stall_at_ns\": 0, \"torn_writes\": true}}, {\"write_map\": {\"var\": null, \"map\": \"m\", \"key\": 1, \"field\": \"a.b\", \"value\": [1, true, \"x\"]}}, {\"freeze\": {\"name\": null, \"after_ns\": 0}}, {\"freeze\": {\"name\": \"mid\", \"after_ns\": 500000000}}]",
 		    json_object_get(json_array_get(phases, 3), "do"));
 	json_decref(plan);
 	scenario_free(s);

@@ -151,33 +151,37 @@ static const struct host_step {
 	{ "set_throttle", step_throttle },
 	{ "set_faults", step_faults },
 	{ "freeze", session_look_step },
-}; /* no entry: the agent's */
+	{ "write_map", session_step_write },
+};
 
-/* Steps that the host carries out, in order, before the phase begins. */
-static void run_steps(struct session *s, json_t *steps)
+bool session_phase_steps(struct session *s, uint32_t index)
 {
-	json_t *step, *args;
-	size_t i, j;
+	json_t *phase = json_array_get(json_object_get(s->plan, "phases"),
+				       index);
+	json_t *steps = json_object_get(phase, "do"), *args;
+	size_t j;
 
-	json_array_foreach(steps, i, step) {
+	if (!index && !s->step)
+		begin_faults(s);
+	for (; s->step < json_array_size(steps); s->step++) {
+		json_t *step = json_array_get(steps, s->step);
+
 		for (j = 0; j < sizeof(host_steps) / sizeof(host_steps[0]);
 		     j++) {
 			args = json_object_get(step, host_steps[j].name);
 			if (args)
 				host_steps[j].run(s, args);
 		}
+		if (s->step_waits)
+			return false;
 	}
+	return true;
 }
 
 void session_phase_begin(struct session *s, uint32_t index)
 {
 	struct phase_record *p = &s->phases[index];
-	json_t *phase = json_array_get(json_object_get(s->plan, "phases"),
-				       index);
 
-	if (!index)
-		begin_faults(s);
-	run_steps(s, json_object_get(phase, "do"));
 	memcpy(p->asked, s->throttle, sizeof(p->asked));
 	if (s->sampler) {
 		p->numbers_start = sampler_map_numbers(s->sampler);
@@ -709,6 +713,7 @@ static void session_close(struct session *s)
 	json_decref(s->done);
 	json_decref(s->sched);
 	json_decref(s->kmsg_problems);
+	json_decref(s->steps);
 	json_decref(s->maps);
 	json_decref(s->plan);
 	free(s->shm);
@@ -743,6 +748,7 @@ int cmd_vm(int argc, char **argv)
 	s->signal_fd = s->timer_fd = -1;
 	s->phase = KTSTR_SHM_NO_PHASE;
 	s->kmsg_problems = json_array();
+	s->steps = json_array();
 	frame_reader_init(&s->reader);
 	libbpf_set_print(libbpf_quiet);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -99,6 +99,9 @@ struct session {
 	struct session_load *load;	/* owned: programs of the scenario */
 	struct session_progress *progress;	/* owned; NULL: not asked for */
 	struct looks *looks;		/* owned; frozen looks */
+	size_t step;			/* of the phase, to be done next */
+	bool step_waits;		/* it is with the agent */
+	json_t *steps;			/* array: what the agent answered */
 	json_t *maps;			/* last good look */
 	uint8_t *shm;			/* private copy; NULL if unread */
 	size_t shm_bytes;
@@ -119,6 +122,14 @@ int session_send_bytes(struct session *s, enum ktstr_msg type,
 
 /* session.c: what the messages lead to */
 
+/**
+ * session_phase_steps() - do what is left of a phase's steps, in order
+ *
+ * Return: true when all are done; false: the agent has to answer first.
+ */
+bool session_phase_steps(struct session *s, uint32_t index);
+/** session_go_on() - session_agent.c: steps, then the phase, then GO */
+void session_go_on(struct session *s);
 /** session_phase_begin() - host's side of a phase, before GO */
 void session_phase_begin(struct session *s, uint32_t index);
 /** session_phase_end() - look at everything while it is fresh */
@@ -185,6 +196,13 @@ bool session_load_frame(struct session *s, const struct frame *f);
 void session_load_facts(const struct session *s, unsigned int workload,
 			int phase, json_t *stats);
 void session_load_close(struct session *s);
+
+/* session_write.c: steps that the agent carries out */
+
+/** session_step_write() - a write_map step's args: ask for it */
+void session_step_write(struct session *s, json_t *args);
+/** session_on_written() - it is done, or can't be */
+void session_on_written(struct session *s, json_t *body);
 
 /* look_take.c: looks at the frozen VM, and what was frozen for them */
 

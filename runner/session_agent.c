@@ -161,19 +161,13 @@ static void arm_overrun(struct session *s, uint64_t wait_ns)
 		log_err("session: timer: %s", strerror(errno));
 }
 
-static void on_phase_ready(struct session *s, json_t *body)
+void session_go_on(struct session *s)
 {
+	uint32_t i = s->phase;
 	json_t *phase;
-	uint32_t i;
 
-	if (!phase_index(s, body, &i))
+	if (!session_phase_steps(s, i))
 		return;
-	if (s->phases[i].begun || s->stage < SESSION_READY) {
-		s->ignored_msgs++;
-		return;
-	}
-	s->stage = SESSION_PHASES;
-	s->phase = i;
 	session_phase_begin(s, i);
 	phase = json_array_get(json_object_get(s->plan, "phases"), i);
 	log_info("phase %s: %.1f s%s",
@@ -184,6 +178,23 @@ static void on_phase_ready(struct session *s, json_t *body)
 	arm_overrun(s, json_integer_value(json_object_get(phase, "duration_ns"))
 		    + PHASE_SLACK_NS);
 	session_send(s, KTSTR_MSG_GO, json_pack("{s:i}", "index", (int)i));
+}
+
+static void on_phase_ready(struct session *s, json_t *body)
+{
+	uint32_t i;
+
+	if (!phase_index(s, body, &i))
+		return;
+	if (s->phases[i].begun || s->stage < SESSION_READY || s->step_waits) {
+		s->ignored_msgs++;
+		return;
+	}
+	s->stage = SESSION_PHASES;
+	s->phase = i;
+	s->step = 0;
+	arm_overrun(s, PHASE_SLACK_NS);
+	session_go_on(s);
 }
 
 static void on_phase_start(struct session *s, json_t *body)
@@ -243,6 +254,7 @@ static const struct {
 	{ KTSTR_MSG_PHASE_START, on_phase_start },
 	{ KTSTR_MSG_PHASE_END, on_phase_end },
 	{ KTSTR_MSG_CLOCK, session_on_clock },
+	{ KTSTR_MSG_WRITTEN, session_on_written },
 	{ KTSTR_MSG_FATAL, on_fatal },
 	{ KTSTR_MSG_DONE, on_done },
 };

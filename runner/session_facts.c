@@ -633,7 +633,7 @@ json_t *session_facts(struct session *s)
 		return NULL;
 	}
 	json_object_update_new(facts, json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o*, s:o}",
+		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o*, s:O, s:o}",
 		"end", end_json(s), "agent", agent_json(s),
 		"timing", timing_json(s),
 		"workloads", workloads_json(s, -1),
@@ -644,6 +644,7 @@ json_t *session_facts(struct session *s)
 		"telemetry", telemetry_json(s, phases),
 		"host", host_json(s),
 		"looks", session_looks_json(s),
+		"steps", s->steps,
 		"phases", phases));
 	return facts;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Looks at the frozen VM: at a step, at an interval, and when the scheduler
-# dies; and that frozen time counts nowhere.
+# dies; and that frozen time counts nowhere. The looks show what write_map
+# steps wrote.
 . "$(dirname "$0")/lib.sh"
 
 # scenario NAME PHASE-LINES
@@ -36,7 +37,9 @@ T
 look() { jq -es "$1" "$dir/looks.jsonl" >/dev/null 2>&1; }
 
 scenario steps 'duration = "2s"
-do = [ { freeze = { name = "before" } }, { freeze = { name = "mid", after = "700ms" } } ]'
+do = [ { write_map = { var = "nr_enabled", value = 7000000 } },
+	{ write_map = { map = "stats", key = 2, value = 5000000 } },
+	{ freeze = { name = "before" } }, { freeze = { name = "mid", after = "700ms" } } ]'
 run_ktstr "$tmp/steps.toml" --freeze-every 500ms
 is "steps: exit status" 0 "$status"
 holds "steps: every look was taken" \
@@ -57,10 +60,22 @@ holds "steps: the phase was frozen, and its time is without that" \
 holds "steps: what was frozen is more in all than in the phase" \
 	'.looks.frozen_ns > .phases[0].frozen_ns'
 
-scenario death 'duration = "9s"'
+look '.[0].maps["simple.bss"].entries[0].value.nr_enabled >= 7000000'
+ok $? "steps: a variable was written before the look after it"
+look '.[0].maps.stats.entries[] | select(.key == 2) | .values | all(.[]; . >= 5000000)'
+ok $? "steps: an entry of a per-CPU map was written for all CPUs"
+look '.[-1].maps["simple.bss"].entries[0].value | .nr_running > 0 and .nr_running < 7000000'
+ok $? "steps: no other variable of that section was"
+
+scenario death 'duration = "9s"
+do = [ { write_map = { var = "slice_ns", value = 1 } }, { write_map = { map = "nope", key = 0, value = 1 } } ]'
 sed -i 's/^builtin.*/builtin = "stall"/' "$tmp/death.toml"
 run_ktstr "$tmp/death.toml"
 is "death: exit status" 1 "$status"
+holds "death: what can't be written is said, step by step" \
+	'[.checks[] | select(.automatic == "steps") | .reason] |
+	 length == 2 and (.[0] | contains("slice_ns is const")) and
+	 (.[1] | contains("no map nope"))'
 holds "death: the stall is the verdict" '.scheduler.exit.kind == 1026'
 # the emulated host's CPUs have watchpoints, which not every KVM hands out
 holds "death: one look, and it says who saw the end" \

@@ -45,6 +45,7 @@ enum ktstr_msg {
 	KTSTR_MSG_FATAL = 11,	/* the agent gives up: stage, what, errno */
 	KTSTR_MSG_DONE = 12,	/* all phases over, nothing more will come */
 	KTSTR_MSG_CLOCK = 13,	/* the agent is in a clock exchange: shm.h */
+	KTSTR_MSG_WRITTEN = 14,	/* a WRITE_MAP was done, or why not */
 	KTSTR_MSG_EXEC_STDOUT = 16, /* bytes that plan.exec's program wrote */
 	KTSTR_MSG_EXEC_STDERR = 17, /* likewise */
 	KTSTR_MSG_EXEC_STDIN_TAKEN = 18, /* so many more bytes it was given */
@@ -56,6 +57,7 @@ enum ktstr_msg {
 	KTSTR_MSG_STOP = 65,	/* end early: stop workers, report, DONE */
 	KTSTR_MSG_EXEC_STDIN = 66, /* bytes; none: end of file */
 	KTSTR_MSG_EXEC_TAKEN = 67, /* so many more bytes of output passed on */
+	KTSTR_MSG_WRITE_MAP = 68, /* a write_map step; answered by WRITTEN */
 };
 
 /*

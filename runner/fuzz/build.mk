@@ -11,7 +11,7 @@ fuzz-args-scenario := -max_len=4096 -dict=runner/fuzz/scenario.dict
 runner-fuzz += agent
 fuzz-srcs-agent := $(addprefix runner/,session.c session_agent.c \
 	session_clock.c session_exec.c session_facts.c session_progress.c \
-	progress.c look.c look_take.c console_log.c \
+	progress.c look.c look_take.c session_write.c console_log.c \
 	facts_disk.c facts_workload.c clock_relation.c io_pair.c io_wake.c \
 	diag.c units.c metrics.c judge.c judge_auto.c judge_end.c judge_fair.c judge_ratio.c) \
 	$(addprefix lib/,frame.c hist.c log.c path.c) \
