@@ -163,12 +163,14 @@ START_TEST(a_pause_comes_before_the_third_drain_s50)
 END_TEST
 
 /* With nobody to poke a line is logged where the poke would have been. */
-static unsigned int pokes_seen_parked;
+static unsigned int pokes, pokes_seen_parked;
 
 static void look_at_the_poke(void *ctx, enum log_level level, const char *line)
 {
-	if (strstr(line, "no coordinator"))
-		pokes_seen_parked += blk_gate_is_parked(&w->gate);
+	if (!strstr(line, "no coordinator"))
+		return;
+	pokes++;
+	pokes_seen_parked += blk_gate_is_parked(&w->gate);
 }
 
 /* S58, S59: who is poked finds the worker parked, and the limiter at rest */
@@ -181,11 +183,41 @@ START_TEST(parked_is_seen_before_the_poke_s58_s59)
 	ck_assert(!blk_gate_is_parked(&w->gate));
 	test_disk_step(&d, BLK_TOKEN_PAUSE);
 	ck_assert_uint_eq(1, parks);
+	ck_assert_uint_eq(1, pokes);
 	ck_assert_uint_eq(1, pokes_seen_parked);
 	/* likewise one that ends instead */
 	blk_gate_pause(&w->gate);
 	blk_gate_leave(&w->gate);
+	ck_assert_uint_eq(2, pokes);
 	ck_assert_uint_eq(2, pokes_seen_parked);
+}
+END_TEST
+
+/*
+ * S60, with nothing between the threads but the gate: a poke's eventfd would
+ * order what it must order. What is looked at here are plain words, so that
+ * ThreadSanitizer tells if they are not.
+ */
+START_TEST(parked_makes_all_the_workers_writes_visible_s60)
+{
+	unsigned int i;
+
+	d.sys.host_clock = true;
+	blk_worker_close(w);
+	ck_assert_int_eq(0, blk_worker_start(w, &d.s));
+	for (i = 0; i < 300; i++) {
+		submit(i % 4, i % 8, 512);
+		blk_worker_poke(w);
+		blk_gate_pause(&w->gate);
+		while (!blk_gate_is_parked(&w->gate))
+			sched_yield();
+		ck_assert_uint_eq(d.s.vq.next_used, d.s.vq.next_avail);
+		ck_assert_uint_le(d.s.vq.next_used, i + 1);
+		if (d.s.vq.next_used == i + 1)
+			ck_assert_uint_eq(OK, *d.slots[i % 4].status);
+		blk_gate_resume(&w->gate);
+	}
+	ck_assert_ptr_eq(&d.s, blk_worker_stop(w));
 }
 END_TEST
 
@@ -285,6 +317,7 @@ int main(void)
 	tcase_add_test(tc, the_timer_has_the_clock_of_the_limiter_s56);
 	tcase_add_test(tc, a_pause_comes_before_the_third_drain_s50);
 	tcase_add_test(tc, parked_is_seen_before_the_poke_s58_s59);
+	tcase_add_test(tc, parked_makes_all_the_workers_writes_visible_s60);
 	tcase_add_test(tc, an_idle_second_is_one_wait_s31);
 	tcase_add_loop_test(tc, malformed_chains_cost_nothing_l5, 0, 2);
 	tcase_add_test(tc, the_status_is_there_before_the_used_entry_c6);

@@ -81,7 +81,7 @@ tsan-tests += vmm/msix_test vmm/virtio_pci_test vmm/vmm_pci_kvm_test
 tsan-tests += vmm/virtqueue_test vmm/virtio_mmio_test vmm/virtio_console_test
 tsan-tests += vmm/blk_worker_test vmm/blk_state_test vmm/virtio_blk_test
 tsan-tests += vmm/freeze_test vmm/vm_loop_test vmm/vmm_kvm_test
-tsan-tests += vmm/freeze_stress_test
+tsan-tests += vmm/freeze_stress_test vmm/blk_promises_test
 
 vmm-tests += topology_test
 vmm-tests += cpuid_test
