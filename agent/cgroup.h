@@ -45,8 +45,9 @@ int cgroup_make_leaf(const char *root, const char *name);
  * cgroup_account_read() - the CPU time of all that ever was in a cgroup
  * @fd: its cpu.stat
  *
- * The kernel does not say there how long they waited: that is 0. Return: 0; -errno;
- * -EBADMSG.
+ * The kernel does not say there how long they waited: that is 0.
+ *
+ * Return: 0; -errno; -EBADMSG.
  */
 int cgroup_account_read(int fd, struct worker_account *account);
 

@@ -8,40 +8,52 @@
 
 #include "agent/plan.h"
 
-static const struct load_kind *const kinds[] = {
-	&load_kind_spin,
-	&load_kind_yield,
-	&load_kind_mixed,
-	&load_kind_bursty,
-	&load_kind_periodic,
-	&load_kind_pipe,
-	&load_kind_futex_ping_pong,
-	&load_kind_io_rand_read,
-	&load_kind_io_seq_write,
-	&load_kind_io_sync_write,
-	&load_kind_exec,
+static const struct load_kind *const kinds[LOAD_NR] = {
+	[LOAD_SPIN] = &load_kind_spin,
+	[LOAD_YIELD] = &load_kind_yield,
+	[LOAD_MIXED] = &load_kind_mixed,
+	[LOAD_BURSTY] = &load_kind_bursty,
+	[LOAD_PERIODIC] = &load_kind_periodic,
+	[LOAD_PIPE] = &load_kind_pipe,
+	[LOAD_FUTEX_PING_PONG] = &load_kind_futex_ping_pong,
+	[LOAD_IO_RAND_READ] = &load_kind_io_rand_read,
+	[LOAD_IO_SEQ_WRITE] = &load_kind_io_seq_write,
+	[LOAD_IO_SYNC_WRITE] = &load_kind_io_sync_write,
+	[LOAD_EXEC] = &load_kind_exec,
 };
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 const struct load_kind *load_kind_find(const char *name)
 {
-	size_t i;
+	const struct load_spec *spec = load_spec_find(name);
 
-	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (!strcmp(kinds[i]->name, name))
-			return kinds[i];
-	return NULL;
+	return spec ? kinds[spec - load_specs] : NULL;
 }
 
-static bool param_known(const struct load_kind *kind, const char *key)
+static bool param_known(const struct load_spec *spec, const char *key)
 {
 	const struct load_param *p;
 
-	for (p = kind->params; p->key; p++)
-		if (!strcmp(p->key, key))
+	for (p = spec->params; p->key; p++)
+		if (!strcmp(p->plan_key, key))
 			return true;
 	return false;
+}
+
+static int param_check(const struct load_param *p, uint64_t value,
+		       char *err_msg, size_t err_len)
+{
+	if (value < p->min || value > p->max) {
+		snprintf(err_msg, err_len, "%s is %" PRIu64 ", not %" PRIu64
+			 " to %" PRIu64, p->plan_key, value, p->min, p->max);
+		return -EINVAL;
+	}
+	if (p->multiple_of && value % p->multiple_of) {
+		snprintf(err_msg, err_len, "%s is %" PRIu64
+			 ", not a multiple of %" PRIu64, p->plan_key, value,
+			 p->multiple_of);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 int load_params(const struct load_kind *kind, const struct plan_workload *w,
@@ -53,26 +65,23 @@ int load_params(const struct load_kind *kind, const struct plan_workload *w,
 	int err;
 
 	json_object_foreach(w->params, key, value) {
-		if (param_known(kind, key))
+		if (param_known(kind->spec, key))
 			continue;
 		snprintf(err_msg, err_len, "kind %s has no parameter %s",
-			 kind->name, key);
+			 kind->spec->name, key);
 		return -EINVAL;
 	}
-	for (p = kind->params; p->key; p++, param++) {
-		*param = p->def;
-		err = plan_param_u64(w, p->key, param);
+	for (p = kind->spec->params; p->key; p++, param++) {
+		*param = p->initial;
+		err = plan_param_u64(w, p->plan_key, param);
 		if (err && err != -ENOENT) {
 			snprintf(err_msg, err_len, "%s is not a number >= 0",
-				 p->key);
+				 p->plan_key);
 			return -EINVAL;
 		}
-		if (*param < p->min || *param > p->max) {
-			snprintf(err_msg, err_len,
-				 "%s is %" PRIu64 ", not %" PRIu64 " to %"
-				 PRIu64, p->key, *param, p->min, p->max);
-			return -EINVAL;
-		}
+		err = param_check(p, *param, err_msg, err_len);
+		if (err)
+			return err;
 	}
 	return 0;
 }

@@ -12,23 +12,13 @@
 
 #include "agent/rng.h"
 #include "agent/stamp.h"
+#include "lib/load_spec.h"
 
 struct plan_workload;
 struct worker_job;
 
-#define LOAD_MAX_PARAMS 8
 #define LOAD_GROUP_FDS 8
 #define LOAD_SPINS 1024		/* pauses of one chunk: tens of microseconds */
-
-enum load_disk_use { LOAD_DISK_NONE, LOAD_DISK_READ, LOAD_DISK_WRITE };
-
-/* A parameter: its name in the plan, and what it may be. */
-struct load_param {
-	const char *key;	/* NULL ends a list */
-	uint64_t def;
-	uint64_t min;
-	uint64_t max;
-};
 
 /*
  * What a group of partners shares, made before the group is forked: zeroed
@@ -47,9 +37,9 @@ struct load {
 	struct stamp stamp;
 	struct rng rng;
 	const uint32_t *go;	/* the barrier's futex; WORKER_GO_STOP ends */
-	uint64_t param[LOAD_MAX_PARAMS]; /* in the order of kind->params */
+	uint64_t param[LOAD_MAX_PARAMS]; /* in the order of the spec */
 	unsigned int index;	/* within the workload */
-	unsigned int member;	/* within its group: index % kind->group */
+	unsigned int member;	/* within its group: index % spec->group */
 	struct load_group group;
 	int disk_fd;		/* O_DIRECT; -1: the kind uses none */
 	uint64_t disk_bytes;
@@ -59,17 +49,11 @@ struct load {
 
 /**
  * struct load_kind - one row of the table
- * @name: in the plan
- * @params: what it takes
- * @disk: whether it needs a disk, and how it opens it
- * @group: workers that work together; their number must be a multiple; 1: each
- *	works alone
+ * @spec: its name and what it takes; of a program the worker only holds what
+ *	works: agent/load_exec.h
  * @group_bytes: of struct load_group.mem
- * @program: the worker only holds what works: agent/load_exec.h
  * @share: in the parent, before a group is forked: make the group's fds; may
  *	be NULL
- * @check: in the parent, before anything is forked: what the params' ranges
- *	can't say; one line to @err_msg; may be NULL
  * @setup: in the worker, before the barrier: memory, fds; may be NULL
  * @run: in the worker, until load_stopping(); stamps progress at least every
  *	millisecond that it runs
@@ -78,19 +62,14 @@ struct load {
  * struct load.
  */
 struct load_kind {
-	const char *name;
-	const struct load_param *params;
-	enum load_disk_use disk;
-	unsigned int group;
+	const struct load_spec *spec;
 	size_t group_bytes;
-	bool program;
 	int (*share)(struct load_group *g);
-	int (*check)(const uint64_t *param, char *err_msg, size_t err_len);
 	int (*setup)(struct load *l);
 	int (*run)(struct load *l);
 };
 
-/** load_kind_find() - by name; NULL if there is none. */
+/** load_kind_find() - by name; NULL if there is none */
 const struct load_kind *load_kind_find(const char *name);
 
 /**

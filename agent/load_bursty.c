@@ -5,12 +5,6 @@
 
 enum { BURST_NS, SLEEP_NS };
 
-static const struct load_param bursty_params[] = {
-	[BURST_NS] = { "burst_ns", 50 * NSEC_PER_MSEC, 0, 60 * NSEC_PER_SEC },
-	[SLEEP_NS] = { "sleep_ns", 100 * NSEC_PER_MSEC, 1, 60 * NSEC_PER_SEC },
-	{ 0 },
-};
-
 static int bursty_run(struct load *l)
 {
 	struct ktstr_cell *cell;
@@ -26,8 +20,6 @@ static int bursty_run(struct load *l)
 }
 
 const struct load_kind load_kind_bursty = {
-	.name = "bursty",
-	.params = bursty_params,
-	.group = 1,
+	.spec = &load_specs[LOAD_BURSTY],
 	.run = bursty_run,
 };

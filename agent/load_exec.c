@@ -345,13 +345,8 @@ static int exec_run(struct load *l)
 	return err;
 }
 
-static const struct load_param no_params[] = { { 0 } };
-
 const struct load_kind load_kind_exec = {
-	.name = "exec",
-	.params = no_params,
-	.group = 1,
-	.program = true,
+	.spec = &load_specs[LOAD_EXEC],
 	.setup = exec_setup,
 	.run = exec_run,
 };

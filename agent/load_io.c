@@ -2,8 +2,6 @@
 #include "agent/load.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -74,25 +72,10 @@ static struct ktstr_cell *io_done(struct load *l, const struct io *io,
 	return NULL;
 }
 
-/* block_bytes is the first parameter of every kind here. */
+/* The first parameter of every kind here. */
 enum { BLOCK_BYTES };
 
-static int block_check(const uint64_t *param, char *err_msg, size_t err_len)
-{
-	if (param[BLOCK_BYTES] % SECTOR_BYTES == 0)
-		return 0;
-	snprintf(err_msg, err_len, "block_bytes is %" PRIu64
-		 ", not a multiple of %d", param[BLOCK_BYTES], SECTOR_BYTES);
-	return -EINVAL;
-}
-
 /* --- io_rand_read --- */
-
-static const struct load_param rand_read_params[] = {
-	[BLOCK_BYTES] = { "block_bytes", 4096, SECTOR_BYTES, 1 << 20 },
-	{ "depth", 1, 1, 1 },	/* more needs io_uring */
-	{ 0 },
-};
 
 static int rand_read_setup(struct load *l)
 {
@@ -118,11 +101,7 @@ static int rand_read_run(struct load *l)
 }
 
 const struct load_kind load_kind_io_rand_read = {
-	.name = "io_rand_read",
-	.params = rand_read_params,
-	.disk = LOAD_DISK_READ,
-	.group = 1,
-	.check = block_check,
+	.spec = &load_specs[LOAD_IO_RAND_READ],
 	.setup = rand_read_setup,
 	.run = rand_read_run,
 };
@@ -190,17 +169,8 @@ static int seq_write_run(struct load *l)
 	return 0;
 }
 
-static const struct load_param seq_write_params[] = {
-	[BLOCK_BYTES] = { "block_bytes", 1 << 20, SECTOR_BYTES, 16 << 20 },
-	{ 0 },
-};
-
 const struct load_kind load_kind_io_seq_write = {
-	.name = "io_seq_write",
-	.params = seq_write_params,
-	.disk = LOAD_DISK_WRITE,
-	.group = 1,
-	.check = block_check,
+	.spec = &load_specs[LOAD_IO_SEQ_WRITE],
 	.setup = write_setup,
 	.run = seq_write_run,
 };
@@ -208,12 +178,6 @@ const struct load_kind load_kind_io_seq_write = {
 /* --- io_sync_write --- */
 
 enum { SYNC_WRITES = BLOCK_BYTES + 1 };
-
-static const struct load_param sync_write_params[] = {
-	[BLOCK_BYTES] = { "block_bytes", 4096, SECTOR_BYTES, 1 << 20 },
-	[SYNC_WRITES] = { "writes", 16, 1, 4096 },
-	{ 0 },
-};
 
 /* An operation of no bytes: the disk flushes. */
 static struct ktstr_cell *sync_now(struct load *l)
@@ -239,11 +203,7 @@ static int sync_write_run(struct load *l)
 }
 
 const struct load_kind load_kind_io_sync_write = {
-	.name = "io_sync_write",
-	.params = sync_write_params,
-	.disk = LOAD_DISK_WRITE,
-	.group = 1,
-	.check = block_check,
+	.spec = &load_specs[LOAD_IO_SYNC_WRITE],
 	.setup = write_setup,
 	.run = sync_write_run,
 };

@@ -9,8 +9,6 @@
 #include "agent/worker_main.h"
 #include "lib/clock.h"
 
-static const struct load_param no_params[] = { { 0 } };
-
 /* What two partners share. */
 struct pair {
 	uint32_t turn;		/* futex: the member that may go on */
@@ -104,9 +102,7 @@ static int pipe_run(struct load *l)
 }
 
 const struct load_kind load_kind_pipe = {
-	.name = "pipe",
-	.params = no_params,
-	.group = 2,
+	.spec = &load_specs[LOAD_PIPE],
 	.group_bytes = sizeof(struct pair),
 	.share = pipe_share,
 	.setup = pipe_setup,
@@ -153,9 +149,7 @@ static int ping_pong_run(struct load *l)
 }
 
 const struct load_kind load_kind_futex_ping_pong = {
-	.name = "futex_ping_pong",
-	.params = no_params,
-	.group = 2,
+	.spec = &load_specs[LOAD_FUTEX_PING_PONG],
 	.group_bytes = sizeof(struct pair),
 	.run = ping_pong_run,
 };

@@ -6,14 +6,6 @@
 
 enum { PERIOD_NS, BUDGET_NS };
 
-static const struct load_param periodic_params[] = {
-	[PERIOD_NS] = { "period_ns", 10 * NSEC_PER_MSEC, NSEC_PER_USEC,
-			60 * NSEC_PER_SEC },
-	[BUDGET_NS] = { "budget_ns", 2 * NSEC_PER_MSEC, 0,
-			60 * NSEC_PER_SEC },
-	{ 0 },
-};
-
 uint64_t load_periodic_next(uint64_t release_ns, uint64_t done_ns,
 			    uint64_t period_ns, uint64_t *missed)
 {
@@ -46,8 +38,6 @@ static int periodic_run(struct load *l)
 }
 
 const struct load_kind load_kind_periodic = {
-	.name = "periodic",
-	.params = periodic_params,
-	.group = 1,
+	.spec = &load_specs[LOAD_PERIODIC],
 	.run = periodic_run,
 };

@@ -104,7 +104,7 @@ START_TEST(stop_does_not_wait_for_long_sleeps)
 
 	json_object_set_new(w->params, "burst_ns", json_integer(1000));
 	json_object_set_new(w->params, "sleep_ns",
-			    json_integer(60 * NSEC_PER_SEC));
+			    json_integer(10 * NSEC_PER_SEC));
 	spawn_ready(1);
 	begin(0);
 	workers_release(&ws);

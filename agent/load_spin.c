@@ -79,11 +79,7 @@ static int spin_run(struct load *l)
 	return 0;
 }
 
-static const struct load_param no_params[] = { { 0 } };
-
 const struct load_kind load_kind_spin = {
-	.name = "spin",
-	.params = no_params,
-	.group = 1,
+	.spec = &load_specs[LOAD_SPIN],
 	.run = spin_run,
 };

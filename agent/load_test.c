@@ -47,12 +47,27 @@ START_TEST(defaults_fill_what_the_plan_leaves_out)
 					sizeof(why)));
 	ck_assert_uint_eq(50 * MS, param[0]);
 	ck_assert_uint_eq(100 * MS, param[1]);
-	json_object_set_new(workload.params, "sleep_ns", json_integer(8));
+	json_object_set_new(workload.params, "sleep_ns", json_integer(8000));
 	ck_assert_int_eq(0, load_params(kind, &workload, param, why,
 					sizeof(why)));
 	ck_assert_uint_eq(50 * MS, param[0]);
-	ck_assert_uint_eq(8, param[1]);
+	ck_assert_uint_eq(8000, param[1]);
 	ck_assert_ptr_null(load_kind_find("burst"));
+}
+END_TEST
+
+/* A kind that the runner would take, and no worker could do. */
+START_TEST(every_kind_of_the_table_is_there)
+{
+	const struct load_kind *kind;
+	unsigned int i;
+
+	for (i = 0; i < LOAD_NR; i++) {
+		kind = load_kind_find(load_specs[i].name);
+		ck_assert_msg(kind, "%s", load_specs[i].name);
+		ck_assert_ptr_eq(&load_specs[i], kind->spec);
+		ck_assert_ptr_nonnull(kind->run);
+	}
 }
 END_TEST
 
@@ -143,6 +158,7 @@ int main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, defaults_fill_what_the_plan_leaves_out);
+	tcase_add_test(tc, every_kind_of_the_table_is_there);
 	tcase_add_test(tc, spin_stamps_within_its_chunk);
 	tcase_add_test(tc, burst_takes_its_cpu_time_whatever_the_clock_says);
 	tcase_add_test(tc, burst_ends_when_stopping);

@@ -4,8 +4,6 @@
 
 #include <sched.h>
 
-static const struct load_param no_params[] = { { 0 } };
-
 static int yield_run(struct load *l)
 {
 	while (!load_stopping(l)) {
@@ -26,15 +24,11 @@ static int mixed_run(struct load *l)
 }
 
 const struct load_kind load_kind_yield = {
-	.name = "yield",
-	.params = no_params,
-	.group = 1,
+	.spec = &load_specs[LOAD_YIELD],
 	.run = yield_run,
 };
 
 const struct load_kind load_kind_mixed = {
-	.name = "mixed",
-	.params = no_params,
-	.group = 1,
+	.spec = &load_specs[LOAD_MIXED],
 	.run = mixed_run,
 };

@@ -30,7 +30,7 @@ int sched_exec_main(const struct plan_sched *plan, int fd,
 /** sched_exec_last_map() - id of the youngest BPF map; 0: none */
 uint32_t sched_exec_last_map(void);
 
-/** sched_exec_maps() - [{id, name}] of those that are younger. New reference. */
+/** sched_exec_maps() - [{id, name}] of those younger. New reference. */
 json_t *sched_exec_maps(uint32_t after);
 
 #endif

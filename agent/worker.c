@@ -65,29 +65,27 @@ static int check_kind(const struct plan *plan, const struct plan_workload *w,
 		snprintf(why, len, "kind %s is not known", w->kind);
 		return -EINVAL;
 	}
-	if (c->kind->program && !w->exec) {
+	if (c->kind->spec->program && !w->exec) {
 		snprintf(why, len, "kind %s needs a program", w->kind);
 		return -EINVAL;
 	}
-	if (w->workers % c->kind->group) {
+	if (w->workers % c->kind->spec->group) {
 		snprintf(why, len, "%u workers are not a multiple of %u",
-			 w->workers, c->kind->group);
+			 w->workers, c->kind->spec->group);
 		return -EINVAL;
 	}
-	if (c->kind->disk != LOAD_DISK_NONE && !w->disk) {
+	if (c->kind->spec->disk != LOAD_DISK_NONE && !w->disk) {
 		snprintf(why, len, "kind %s needs a disk", w->kind);
 		return -EINVAL;
 	}
 	disk = w->disk ? plan_find_disk(plan, w->disk) : NULL;
-	if (c->kind->disk == LOAD_DISK_WRITE && disk && disk->read_only) {
+	if (c->kind->spec->disk == LOAD_DISK_WRITE && disk && disk->read_only) {
 		snprintf(why, len, "kind %s writes, and disk %s is read-only",
 			 w->kind, w->disk);
 		return -EINVAL;
 	}
 	memset(c->param, 0, sizeof(c->param));
-	if (load_params(c->kind, w, c->param, why, len))
-		return -EINVAL;
-	return c->kind->check ? c->kind->check(c->param, why, len) : 0;
+	return load_params(c->kind, w, c->param, why, len);
 }
 
 static int check_plan(const struct plan *plan, struct checked *checked,
@@ -170,7 +168,7 @@ static int spawn_one(struct worker_set *ws, struct worker_job *job)
 		.index = worker->index,
 		.state = KTSTR_WORKER_NEW,
 	};
-	if (job->kind->program) {
+	if (job->kind->spec->program) {
 		int err = prepare_program(ws, job);
 
 		if (err)
@@ -184,7 +182,7 @@ static int spawn_one(struct worker_set *ws, struct worker_job *job)
 		worker_main(job);
 	worker->pid = pid;
 	ws->nr_live++;
-	if (!job->kind->program)
+	if (!job->kind->spec->program)
 		worker->account_fd = schedstat_open(pid);
 	return 0;
 }
@@ -199,7 +197,7 @@ static int spawn_group(struct worker_set *ws, struct worker_job *job)
 	if (err)
 		return err;
 	job->group = &group;
-	for (i = 0; !err && i < job->kind->group; i++) {
+	for (i = 0; !err && i < job->kind->spec->group; i++) {
 		err = spawn_one(ws, job);
 		job->index++;
 		job->nr++;

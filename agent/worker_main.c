@@ -116,7 +116,7 @@ static int set_cgroup(const struct worker_job *job)
 
 	if (!job->cgroup_root)
 		return 0;
-	if (!job->kind->program)
+	if (!job->kind->spec->program)
 		return cgroup_enter(job->cgroup_root, job->workload->cgroup);
 	load_exec_leaf(job->workload, job->index, leaf, sizeof(leaf));
 	return cgroup_enter(job->cgroup_root, leaf);
@@ -204,7 +204,7 @@ static int place(const struct worker_job *job, struct load *l)
 	const char *what = l->what;
 	int err = do_steps(own_steps, job, &what);
 
-	if (!err && !job->kind->program)
+	if (!err && !job->kind->spec->program)
 		err = worker_settle(job, &what);
 	return err ? load_fail(l, what, err) : 0;
 }
@@ -216,10 +216,10 @@ static int open_disk(const struct worker_job *job, struct load *l)
 		[LOAD_DISK_WRITE] = O_RDWR,
 	};
 
-	if (job->kind->disk == LOAD_DISK_NONE)
+	if (job->kind->spec->disk == LOAD_DISK_NONE)
 		return 0;
 	l->disk_fd = disk_open(job->disk_dir, job->workload->disk,
-			       flags[job->kind->disk], &l->disk_bytes);
+			       flags[job->kind->spec->disk], &l->disk_bytes);
 	return l->disk_fd < 0 ? load_fail(l, "open disk", l->disk_fd) : 0;
 }
 
@@ -264,7 +264,7 @@ void worker_main(const struct worker_job *job)
 		.workload = wl,
 		.go = &job->ctl->go,
 		.index = job->index,
-		.member = job->index % job->kind->group,
+		.member = job->index % job->kind->spec->group,
 		.group = *job->group,
 		.disk_fd = -1,
 		.what = "run",

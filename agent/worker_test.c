@@ -236,7 +236,7 @@ START_TEST(bad_workloads_are_refused_before_anything_starts)
 		{ "spin", "burst_ns", 1, NULL,
 		  "workload w: kind spin has no parameter burst_ns" },
 		{ "bursty", "sleep_ns", 0, NULL,
-		  "workload w: sleep_ns is 0, not 1 to 60000000000" },
+		  "workload w: sleep_ns is 0, not 1000 to 10000000000" },
 		{ "bursty", "sleep_ns", -5, NULL,
 		  "workload w: sleep_ns is not a number >= 0" },
 		{ "io_rand_read", NULL, 0, NULL,

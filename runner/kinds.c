@@ -8,76 +8,6 @@
 #include "runner/schema.h"
 #include "runner/toml.h"
 
-#define MS 1000000ULL
-#define SEC 1000000000ULL
-#define KI 1024ULL
-
-#define TIME_PARAM(name, value, low, high)                                  \
-	{                                                                   \
-		.key = name, .plan_key = name "_ns", .has_unit = true,      \
-		.unit = UNIT_TIME, .initial = (value), .min = (low),        \
-		.max = (high),                                              \
-	}
-
-#define BLOCK_PARAM(value, high)                                            \
-	{                                                                   \
-		.key = "block", .plan_key = "block_bytes",                  \
-		.has_unit = true, .unit = UNIT_SIZE, .initial = (value),    \
-		.min = 512, .max = (high), .multiple_of = 512,              \
-	}
-
-#define COUNT_PARAM(name, value, low, high)                                 \
-	{                                                                   \
-		.key = name, .plan_key = name, .initial = (value),          \
-		.min = (low), .max = (high),                                \
-	}
-
-static const struct load_kind load_kinds[] = {
-	{ .name = "spin" },
-	{ .name = "yield" },
-	{ .name = "mixed" },
-	{
-		.name = "bursty",
-		.params = {
-			TIME_PARAM("burst", 50 * MS, 1000, 10 * SEC),
-			TIME_PARAM("sleep", 100 * MS, 1000, 10 * SEC),
-		},
-	},
-	{
-		.name = "periodic",
-		.params = {
-			TIME_PARAM("period", 10 * MS, 1000, 10 * SEC),
-			TIME_PARAM("budget", 2 * MS, 0, 10 * SEC),
-		},
-	},
-	{ .name = "pipe", .workers_multiple_of = 2 },
-	{ .name = "futex_ping_pong", .workers_multiple_of = 2 },
-	{
-		.name = "io_rand_read",
-		.needs_disk = true,
-		.params = {
-			BLOCK_PARAM(4 * KI, 1024 * KI),
-			COUNT_PARAM("depth", 1, 1, 1),
-		},
-	},
-	{
-		.name = "io_seq_write",
-		.needs_disk = true,
-		.writes = true,
-		.params = { BLOCK_PARAM(1024 * KI, 16 * 1024 * KI) },
-	},
-	{
-		.name = "io_sync_write",
-		.needs_disk = true,
-		.writes = true,
-		.params = {
-			BLOCK_PARAM(4 * KI, 1024 * KI),
-			COUNT_PARAM("writes", 16, 1, 4096),
-		},
-	},
-	{ .name = "exec", .program = true },
-};
-
 /* Of the vocabulary, but the agent has no such worker yet. */
 static const char *const later_kinds[] = {
 	"futex_fan_out", "fan_out_compute", "schbench", "wake_chain",
@@ -90,14 +20,15 @@ static const char *const later_kinds[] = {
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-const struct load_kind *load_kind_find(const char *name)
+int load_param_unit(const struct load_param *p)
 {
-	size_t i;
+	static const int units[] = {
+		[LOAD_UNIT_NONE] = -1,
+		[LOAD_UNIT_TIME] = UNIT_TIME,
+		[LOAD_UNIT_SIZE] = UNIT_SIZE,
+	};
 
-	for (i = 0; i < ARRAY_SIZE(load_kinds); i++)
-		if (!strcmp(load_kinds[i].name, name))
-			return &load_kinds[i];
-	return NULL;
+	return units[p->unit];
 }
 
 static void hint_kinds(struct diag *d)
@@ -105,9 +36,9 @@ static void hint_kinds(struct diag *d)
 	char list[256];
 	size_t i, used = 0;
 
-	for (i = 0; i < ARRAY_SIZE(load_kinds) && used < sizeof(list); i++)
+	for (i = 0; i < LOAD_NR && used < sizeof(list); i++)
 		used += snprintf(list + used, sizeof(list) - used, "%s%s",
-				 i ? ", " : "", load_kinds[i].name);
+				 i ? ", " : "", load_specs[i].name);
 	diag_hint(d, "the kinds are %s", list);
 }
 
@@ -117,8 +48,8 @@ void load_kind_unknown(struct diag *d, const struct toml_node *value)
 	size_t i;
 
 	suggest_init(&s, value->string);
-	for (i = 0; i < ARRAY_SIZE(load_kinds); i++)
-		suggest_offer(&s, load_kinds[i].name);
+	for (i = 0; i < LOAD_NR; i++)
+		suggest_offer(&s, load_specs[i].name);
 	for (i = 0; i < ARRAY_SIZE(later_kinds); i++) {
 		if (!strcmp(later_kinds[i], value->string)) {
 			diag_value(d, value,
@@ -139,10 +70,10 @@ static void param_out_of_range(struct diag *d, const struct toml_node *value,
 {
 	char low[UNIT_TEXT_LEN], high[UNIT_TEXT_LEN];
 
-	if (p->has_unit)
+	if (p->unit)
 		diag_value(d, value, "%s must be between %s and %s", p->key,
-			   unit_format(p->unit, p->min, low),
-			   unit_format(p->unit, p->max, high));
+			   unit_format(load_param_unit(p), p->min, low),
+			   unit_format(load_param_unit(p), p->max, high));
 	else if (p->min == p->max)
 		diag_value(d, value,
 			   "%s other than %" PRIu64 " is not supported yet",
@@ -158,8 +89,8 @@ static void param_parse(struct diag *d, const struct toml_node *value,
 {
 	uint64_t v;
 
-	if (p->has_unit) {
-		if (!schema_unit(d, value, p->unit, &v))
+	if (p->unit) {
+		if (!schema_unit(d, value, load_param_unit(p), &v))
 			return;
 	} else if (value->type != TOML_NODE_INT) {
 		schema_wrong_type(d, value, "an integer");
@@ -177,7 +108,7 @@ static void param_parse(struct diag *d, const struct toml_node *value,
 		*param = v;
 }
 
-static const struct load_param *param_find(const struct load_kind *kind,
+static const struct load_param *param_find(const struct load_spec *kind,
 					   const char *key, size_t *index)
 {
 	for (*index = 0; *index < LOAD_MAX_PARAMS; ++*index)
@@ -187,7 +118,7 @@ static const struct load_param *param_find(const struct load_kind *kind,
 	return NULL;
 }
 
-static void param_unknown(struct diag *d, const struct load_kind *kind,
+static void param_unknown(struct diag *d, const struct load_spec *kind,
 			  const struct toml_node *value)
 {
 	struct suggest s;
@@ -210,7 +141,7 @@ static void param_unknown(struct diag *d, const struct load_kind *kind,
 		diag_hint(d, "%s takes none", kind->name);
 }
 
-void load_params_parse(struct diag *d, const struct load_kind *kind,
+void load_params_parse(struct diag *d, const struct load_spec *kind,
 		       const struct toml_node *node, uint64_t *params)
 {
 	const struct load_param *p;

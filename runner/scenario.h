@@ -110,7 +110,7 @@ struct scn_workload {
 	struct table_base base;
 	const char *name;
 	const char *kind_name;
-	const struct load_kind *kind;
+	const struct load_spec *kind;
 	uint64_t workers;
 	const char *disk;	/* NULL: none */
 	const char *cgroup;	/* NULL until resolved: its own name */

@@ -318,7 +318,8 @@ static void share_cgroup(struct scenario *s, struct diag *d, unsigned int i)
 static void check_block(struct diag *d, const struct scn_workload *w,
 			const struct scn_disk *disk)
 {
-	uint64_t part = disk->size_bytes / (w->kind->writes ? w->workers : 1);
+	uint64_t part = disk->size_bytes / (w->kind->disk == LOAD_DISK_WRITE ?
+					    w->workers : 1);
 	unsigned int i;
 
 	for (i = 0; i < LOAD_MAX_PARAMS && w->kind->params[i].key; i++)
@@ -334,7 +335,7 @@ static void check_load_disk(const struct scenario *s, struct diag *d,
 {
 	const struct scn_disk *disk;
 
-	if (!w->kind->needs_disk) {
+	if (w->kind->disk == LOAD_DISK_NONE) {
 		if (w->disk)
 			diag_key(d, get(&w->base, "disk"),
 				 "%s does no IO and takes no disk",
@@ -354,7 +355,7 @@ static void check_load_disk(const struct scenario *s, struct diag *d,
 	disk = scenario_find_disk(s, w->disk);
 	if (!disk)
 		unknown_disk(s, d, get(&w->base, "disk"), w->disk);
-	else if (w->kind->writes && disk->read_only)
+	else if (w->kind->disk == LOAD_DISK_WRITE && disk->read_only)
 		diag_value(d, get(&w->base, "disk"),
 			   "%s writes, but disk \"%s\" is read-only",
 			   w->kind->name, w->disk);
@@ -367,18 +368,17 @@ static void check_kind(struct scenario *s, struct diag *d,
 {
 	if (!w->kind_name)
 		return;
-	w->kind = load_kind_find(w->kind_name);
+	w->kind = load_spec_find(w->kind_name);
 	if (!w->kind) {
 		load_kind_unknown(d, get(&w->base, "kind"));
 		return;
 	}
 	load_params_parse(d, w->kind, w->params_node, w->params);
 	check_load_disk(s, d, w);
-	if (w->kind->workers_multiple_of &&
-	    w->workers % w->kind->workers_multiple_of)
+	if (w->workers % w->kind->group)
 		diag_value(d, place(&w->base, "workers"),
 			   "%s needs a multiple of %u workers", w->kind->name,
-			   w->kind->workers_multiple_of);
+			   w->kind->group);
 }
 
 static void check_reserved(struct diag *d, const struct scn_workload *w)

@@ -362,9 +362,10 @@ static void print_params(FILE *to, const struct field *f, const void *member)
 	fputc('{', to);
 	for (i = 0; i < LOAD_MAX_PARAMS && p[i].key; i++) {
 		fprintf(to, "%s%s = ", i ? ", " : " ", p[i].key);
-		if (p[i].has_unit)
+		if (p[i].unit)
 			fprintf(to, "\"%s\"",
-				unit_format(p[i].unit, w->params[i], text));
+				unit_format(load_param_unit(&p[i]),
+					    w->params[i], text));
 		else
 			fprintf(to, "%" PRIu64, w->params[i]);
 	}
