@@ -3,6 +3,7 @@
  * A guest that lies: memory is changed at random, in all the structures that
  * the monitor follows, and nothing but a bounded answer may come of it.
  */
+#include "monitor/map.h"
 #include "monitor/monitor.h"
 #include "monitor/test_image.h"
 
@@ -20,7 +21,8 @@
 #define ROUNDS 150
 #define NR_ARRAYS 4
 #define NR_HASHES 2
-#define NR_MAPS (NR_ARRAYS + NR_HASHES + 1)
+#define NR_OTHERS 5
+#define NR_MAPS (NR_ARRAYS + NR_HASHES + NR_OTHERS + 1)
 
 struct guest {
 	struct test_image *ti;
@@ -102,6 +104,51 @@ static void add_struct_ops(struct guest *g, struct ti_map *m)
 	target(g, link + 8192, ti_size(ti, "bpf_prog_aux"));
 }
 
+/* Queue, stack, storage, ring buffer and arena, each with something in it. */
+static void add_others(struct guest *g, struct ti_map *m)
+{
+	static const struct {
+		uint32_t type;
+		const char *strct;
+		const char *member[4];
+		uint64_t value[4];
+	} others[NR_OTHERS] = {
+		{ BPF_MAP_TYPE_QUEUE, "bpf_queue_stack",
+		  { "head", "tail", "size" }, { 3, 1, 6 } },
+		{ BPF_MAP_TYPE_STACK, "bpf_queue_stack",
+		  { "head", "tail", "size" }, { 1, 3, 6 } },
+		{ BPF_MAP_TYPE_TASK_STORAGE, "bpf_local_storage_map",
+		  { "bucket_log", "buckets" }, { 1, 0 } },
+		{ BPF_MAP_TYPE_RINGBUF, "bpf_ringbuf_map", { "rb" }, { 0 } },
+		{ MAP_TYPE_ARENA, "bpf_arena", { "kern_vm", "user_vm_start" },
+		  { 0, 4096 } },
+	};
+	struct test_image *ti = g->ti;
+	char path[64];
+	unsigned int i, k;
+
+	for (i = 0; i < NR_OTHERS; i++, m->id++) {
+		uint64_t obj, page = ti_direct(ti, 4096);
+
+		m->type = others[i].type;
+		m->max_entries = 5;
+		obj = ti_object_map(ti, m, others[i].strct, 512);
+		target(g, obj, ti_size(ti, others[i].strct));
+		target(g, page, 64);
+		for (k = 0; k < 4 && others[i].member[k]; k++) {
+			snprintf(path, sizeof(path), "%s.%s", others[i].strct,
+				 others[i].member[k]);
+			/* 0 stands for the page with what hangs on it */
+			ti_set(ti, obj, path, others[i].value[k] ?
+			       others[i].value[k] : page);
+		}
+		/* pointers that lead round and round there */
+		ti_write_u64(ti, page, page + 8);
+		ti_write_u64(ti, page + 8, page);
+		ti_write_u64(ti, page + 16, page);
+	}
+}
+
 static void guest_init(struct guest *g, unsigned int seed)
 {
 	struct ti_config cfg = { .seed = seed, .levels = seed & 1 ? 5 : 4,
@@ -134,6 +181,7 @@ static void guest_init(struct guest *g, unsigned int seed)
 	}
 	for (; m.id <= NR_ARRAYS + NR_HASHES; m.id++)
 		add_hash(g, &m, strct);
+	add_others(g, &m);
 	add_struct_ops(g, &m);
 	sched = ti_scheduler(ti, "fuzz");
 	target(g, sched, ti_size(ti, "scx_sched"));

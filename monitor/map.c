@@ -4,6 +4,9 @@
 #include "monitor/btf_type.h"
 #include "monitor/hash_numbers.h"
 #include "monitor/htab.h"
+#include "monitor/map_other.h"
+#include "monitor/queue.h"
+#include "monitor/storage.h"
 #include "monitor/idr.h"
 #include "monitor/monitor_priv.h"
 #include "monitor/struct_ops.h"
@@ -214,6 +217,16 @@ static const struct map_type {
 	[BPF_MAP_TYPE_PERCPU_HASH] = { MAP_PERCPU_HASH, htab_open },
 	[BPF_MAP_TYPE_STRUCT_OPS] = { MAP_STRUCT_OPS, struct_ops_open },
 	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = { MAP_PERCPU_HASH, htab_open },
+	[BPF_MAP_TYPE_QUEUE] = { MAP_QUEUE, queue_open },
+	[BPF_MAP_TYPE_STACK] = { MAP_STACK, queue_open },
+	[BPF_MAP_TYPE_SK_STORAGE] = { MAP_STORAGE, storage_open },
+	[BPF_MAP_TYPE_INODE_STORAGE] = { MAP_STORAGE, storage_open },
+	[BPF_MAP_TYPE_TASK_STORAGE] = { MAP_STORAGE, storage_open },
+	[MAP_TYPE_CGRP_STORAGE] = { MAP_STORAGE, storage_open },
+	[BPF_MAP_TYPE_BLOOM_FILTER] = { MAP_BLOOM, map_other_open },
+	[BPF_MAP_TYPE_RINGBUF] = { MAP_RINGBUF, map_other_open },
+	[BPF_MAP_TYPE_USER_RINGBUF] = { MAP_RINGBUF, map_other_open },
+	[MAP_TYPE_ARENA] = { MAP_ARENA, map_other_open },
 };
 
 static int open_layout(struct monitor *mon, struct mon_map *m)
@@ -227,7 +240,7 @@ static int open_layout(struct monitor *mon, struct mon_map *m)
 		map_unreadable(m, "where per-CPU data is was not told");
 		return 0;
 	}
-	if (!m->value_size) {
+	if (map_has_entries(m) && !m->value_size) {
 		map_unreadable(m, "its sizes contradict each other");
 		return 0;
 	}

@@ -20,13 +20,24 @@ struct monitor;
 #define MAP_MAX_KEY_BYTES 512	/* as the kernel's MAX_BPF_STACK */
 #define MAP_MAX_BTF_BYTES (8u << 20)
 
+/* Newer than the <linux/bpf.h> of some of the hosts we are built on. */
+#define MAP_TYPE_CGRP_STORAGE 32
+#define MAP_TYPE_ARENA 33
+
 enum map_layout {
 	MAP_UNREADABLE,
 	MAP_ARRAY,
 	MAP_PERCPU_ARRAY,
 	MAP_HASH,
 	MAP_PERCPU_HASH,
-	MAP_STRUCT_OPS,	/* has programs, not entries */
+	MAP_QUEUE,
+	MAP_STACK,
+	MAP_STORAGE,	/* of tasks, cgroups, inodes or sockets */
+	/* These have something else than entries. */
+	MAP_STRUCT_OPS,
+	MAP_BLOOM,
+	MAP_RINGBUF,
+	MAP_ARENA,
 };
 
 /* What the kernel's struct bpf_map says, read once. */
@@ -37,7 +48,7 @@ struct mon_map {
 	char label[MAP_NAME_LEN + 12];	/* the name, or NAME#id if taken */
 	uint32_t type, key_size, value_size, max_entries;
 	uint32_t elem_size;		/* of an array */
-	uint64_t buckets_kva;		/* of a hash */
+	uint64_t buckets_kva;		/* of a hash, or a storage */
 	uint32_t nr_buckets;
 
 	enum map_layout layout;
@@ -81,6 +92,11 @@ int map_probe(struct monitor *mon, uint32_t id, struct mon_map *m);
 int map_open(struct monitor *mon, uint32_t id, struct mon_map **m);
 void map_free(struct mon_map *m);
 
+static inline bool map_has_entries(const struct mon_map *m)
+{
+	return m->layout > MAP_UNREADABLE && m->layout < MAP_STRUCT_OPS;
+}
+
 static inline bool map_is_percpu(const struct mon_map *m)
 {
 	return m->layout == MAP_PERCPU_ARRAY || m->layout == MAP_PERCPU_HASH;
@@ -102,7 +118,7 @@ unsigned int map_nr_values(const struct monitor *mon, const struct mon_map *m);
 /* One entry of a map. */
 struct map_entry {
 	uint32_t index;		/* of an array */
-	uint64_t key_kva;	/* of a hash; an array's keys are its indices */
+	uint64_t key_kva;	/* of a hash; a storage's owner */
 	uint64_t slot_kva;	/* the value, or the per-CPU pointer to it */
 };
 

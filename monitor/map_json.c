@@ -5,7 +5,10 @@
 #include "monitor/btf_type.h"
 #include "monitor/htab.h"
 #include "monitor/map.h"
+#include "monitor/map_other.h"
 #include "monitor/monitor_priv.h"
+#include "monitor/queue.h"
+#include "monitor/storage.h"
 #include "monitor/struct_ops.h"
 
 #include <bpf/btf.h>
@@ -119,7 +122,7 @@ static json_t *read_values(struct map_reading *r, const struct map_entry *e,
 	return list;
 }
 
-/* Takes the reference of @key. */
+/* Takes the reference of @key; NULL: entries have none. */
 static json_t *entry_json(struct map_reading *r, const struct map_entry *e,
 			  json_t *key, struct entry_state *st)
 {
@@ -127,7 +130,7 @@ static json_t *entry_json(struct map_reading *r, const struct map_entry *e,
 	json_t *v, *entry;
 
 	v = percpu ? read_values(r, e, st) : read_value(r, e, 0, st);
-	entry = json_pack("{s:o, s:o}", "key", key,
+	entry = json_pack("{s:o*, s:o}", "key", key,
 			  percpu ? "values" : "value", v);
 	if (entry && st->unstable)
 		json_object_set_new(entry, "unstable", json_true());
@@ -205,16 +208,81 @@ static bool add_hash(struct map_reading *r, json_t *list, unsigned int max)
 	return true;
 }
 
+static bool add_queue(struct map_reading *r, json_t *list, unsigned int max)
+{
+	struct queue_ends ends, after;
+	uint32_t i;
+
+	if (queue_read_ends(r->mon, r->m, &ends)) {
+		r->disturbed = true;
+		return true;
+	}
+	for (i = 0; i < ends.nr && i < max && !r->budget.exceeded; i++) {
+		struct map_entry e = queue_entry(r->mon, r->m, &ends, i);
+		struct entry_state st = { 0 };
+
+		if (!append(list, entry_json(r, &e, NULL, &st)))
+			return false;
+	}
+	if (ends.nr > max)
+		r->truncated = true;
+	/* What was pushed or popped meanwhile went through these very slots. */
+	if (queue_read_ends(r->mon, r->m, &after) ||
+	    memcmp(&ends, &after, sizeof(ends)))
+		r->disturbed = true;
+	return true;
+}
+
+static bool add_storage(struct map_reading *r, json_t *list, unsigned int max)
+{
+	struct storage_iter it = { 0 };
+	struct map_entry e;
+	int more;
+
+	while ((more = storage_next(r->mon, r->m, &it, &e)) > 0 &&
+	       !r->budget.exceeded) {
+		struct entry_state st = { 0 };
+		json_t *entry;
+
+		if (json_array_size(list) >= max) {
+			r->truncated = true;
+			break;
+		}
+		entry = entry_json(r, &e, storage_owner_json(r->mon, r->m, &e),
+				   &st);
+		if (!entry)
+			return false;
+		if (!storage_entry_holds(r->mon, r->m, &e)) {
+			json_decref(entry);
+			r->disturbed = true;
+		} else if (!append(list, entry)) {
+			return false;
+		}
+	}
+	if (more < 0 || it.disturbed)
+		r->disturbed = true;
+	return true;
+}
+
+/* How a layout's entries are gone through. */
+static bool (*const layout_add[])(struct map_reading *r, json_t *list,
+				  unsigned int max) = {
+	[MAP_ARRAY] = add_array,
+	[MAP_PERCPU_ARRAY] = add_array,
+	[MAP_HASH] = add_hash,
+	[MAP_PERCPU_HASH] = add_hash,
+	[MAP_QUEUE] = add_queue,
+	[MAP_STACK] = add_queue,
+	[MAP_STORAGE] = add_storage,
+};
+
 static json_t *entries_json(struct map_reading *r, unsigned int max)
 {
 	json_t *list = json_array();
-	bool ok;
 
 	if (!list)
 		return NULL;
-	ok = map_is_hash(r->m) ? add_hash(r, list, max) :
-				 add_array(r, list, max);
-	if (!ok) {
+	if (!layout_add[r->m->layout](r, list, max)) {
 		json_decref(list);
 		return NULL;
 	}
@@ -247,18 +315,29 @@ static json_t *not_readable(struct monitor *mon, const struct mon_map *m,
 			 "source", "host", "readable", 0, "why", why);
 }
 
-static json_t *struct_ops_map_json(struct monitor *mon,
-				   const struct mon_map *m)
+/* Layouts without entries: what they add to the map's object. */
+static const struct special {
+	int (*fill)(struct monitor *mon, const struct mon_map *m, json_t *obj);
+	const char *fault;
+} specials[] = {
+	[MAP_STRUCT_OPS] = { struct_ops_json,
+			     "its programs could not be followed" },
+	[MAP_BLOOM] = { bloom_json, "its memory could not be read" },
+	[MAP_RINGBUF] = { ringbuf_json, "its memory could not be read" },
+	[MAP_ARENA] = { arena_json, "its memory could not be read" },
+};
+
+static json_t *special_map_json(struct monitor *mon, const struct mon_map *m)
 {
 	json_t *j = json_pack("{s:o*, s:s}", "type", map_type_name(mon, m),
 			      "source", "host");
-	int err = j ? struct_ops_json(mon, m, j) : -ENOMEM;
+	int err = j ? specials[m->layout].fill(mon, m, j) : -ENOMEM;
 
 	if (!err)
 		return j;
 	json_decref(j);
 	return err == -ENOMEM ? NULL :
-	       not_readable(mon, m, "its programs could not be followed");
+	       not_readable(mon, m, specials[m->layout].fault);
 }
 
 static json_t *entries_map_json(struct map_reading *r, unsigned int max)
@@ -273,7 +352,8 @@ static json_t *entries_map_json(struct map_reading *r, unsigned int max)
 		return NULL;
 	j = json_pack("{s:o*, s:s, s:o*, s:o*, s:o}", "type",
 		      map_type_name(r->mon, m), "source", "host", "key",
-		      type_json(m, m->btf_key, m->key_size), "value",
+		      m->key_size && m->layout != MAP_STORAGE ?
+		      type_json(m, m->btf_key, m->key_size) : NULL, "value",
 		      type_json(m, m->btf_value, m->value_size), "entries",
 		      entries);
 	if (j && (r->truncated || r->budget.exceeded))
@@ -295,10 +375,10 @@ json_t *map_json(struct monitor *mon, const struct mon_map *m,
 	if (map_check(mon, m))
 		return not_readable(mon, m, "the map is gone");
 
-	if (m->layout == MAP_STRUCT_OPS)
-		j = struct_ops_map_json(mon, m);
-	else
+	if (map_has_entries(m))
 		j = entries_map_json(&r, max_entries);
+	else
+		j = special_map_json(mon, m);
 	*work -= may - r.budget.work;
 	if (j && map_check(mon, m)) {
 		json_decref(j);

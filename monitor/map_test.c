@@ -278,9 +278,9 @@ static void expect_why(struct monitor *mon, const char *name, const char *part)
 
 START_TEST(maps_that_can_not_be_read_say_why)
 {
-	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_RINGBUF,
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_PROG_ARRAY,
 			    .key_size = 4, .value_size = 8, .max_entries = 4,
-			    .name = "ring" };
+			    .name = "progs" };
 	struct test_image *ti = image(_i);
 	struct monitor *mon;
 	uint64_t map;
@@ -303,7 +303,7 @@ START_TEST(maps_that_can_not_be_read_say_why)
 	ck_assert_int_eq(0, mon_watch_map(mon, 4));
 	ck_assert_int_eq(0, mon_watch_map(mon, 5));
 	ck_assert_int_eq(-ENOENT, mon_watch_map(mon, 6));
-	expect_why(mon, "ring", "type");
+	expect_why(mon, "progs", "type");
 	expect_why(mon, "lies", "contradict");
 	expect_why(mon, "big", "1 MiB");
 	mon_close(mon);

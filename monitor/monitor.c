@@ -33,6 +33,7 @@ const char *const mon_symbol_names[MON_SYM_NR] = {
 	[MON_SYM_SCX_ENABLE_STATE_VAR] = "scx_enable_state_var",
 	[MON_SYM_INIT_TASK] = "init_task",
 	[MON_SYM_NR_CPU_IDS] = "nr_cpu_ids",
+	[MON_SYM_VMEMMAP_BASE] = "vmemmap_base",
 };
 
 __attribute__((format(printf, 4, 5)))

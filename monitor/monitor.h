@@ -34,6 +34,7 @@ enum mon_symbol {
 	MON_SYM_SCX_ENABLE_STATE_VAR,
 	MON_SYM_INIT_TASK,
 	MON_SYM_NR_CPU_IDS,
+	MON_SYM_VMEMMAP_BASE,
 	MON_SYM_NR,
 };
 
@@ -159,6 +160,11 @@ int mon_watch_map(struct monitor *mon, uint32_t id);
  * has "unstable": true itself: entries may be missing.
  * A struct_ops map has "state" and "programs": [{"name", "op", "id",
  * "verified_insns", "run_count", "run_ns"}] (null: not available).
+ * Queues and stacks list {"value"} in the order of popping. Storage has the
+ * owner as key: {"pid", "comm"}, {"cgroup_id"}, {"inode"}, or null.
+ * A ring buffer has "size_bytes", "consumer_pos", "producer_pos",
+ * "pending_pos" and "unread_bytes"; an arena "pages" that are there, "bytes",
+ * "max_pages" and "user_vm_start"; a Bloom filter "bits" and "hashes".
  * What can't be read has "readable": false and "why".
  *
  * Return: new reference, or NULL out of memory.

@@ -30,35 +30,43 @@ bool page_walk_canonical(const struct page_walk *w, uint64_t va)
 	return va >> top == UINT64_MAX >> top;
 }
 
-int page_walk_translate(const struct page_walk *w, uint64_t va, uint64_t *gpa)
+/*
+ * As page_walk_translate(). @slot: the entry that decided, or NULL where a
+ * table could not be had; @level: its own.
+ */
+static int walk(const struct page_walk *w, uint64_t va, uint64_t *gpa,
+		const uint64_t **slot, unsigned int *level)
 {
 	uint64_t table = w->root_gpa;
-	unsigned int level;
 
+	*slot = NULL;
+	*level = w->levels;
 	if (!page_walk_canonical(w, va))
 		return -EFAULT;
 
-	for (level = w->levels; level >= 1; level--) {
-		unsigned int shift = level_shift(level);
+	for (; *level >= 1; --*level) {
+		unsigned int shift = level_shift(*level);
 		uint64_t offset_mask = (1ull << shift) - 1;
-		const uint64_t *entries, *slot;
+		const uint64_t *entries;
 		uint64_t pte;
 
 		entries = guest_mem_hva(w->mem, table, PW_PAGE_SIZE);
-		if (!entries)
+		if (!entries) {
+			*slot = NULL;
 			return -EFAULT;
-		slot = &entries[(va >> shift) & LEVEL_MASK];
+		}
+		*slot = &entries[(va >> shift) & LEVEL_MASK];
 		/*
 		 * Relaxed: the guest may change the entry at any time, and what
 		 * is read through it is checked on its own.
 		 */
-		pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
+		pte = __atomic_load_n(*slot, __ATOMIC_RELAXED);
 		if (!(pte & PTE_PRESENT))
 			return -EFAULT;
 
 		table = pte & PTE_ADDR_MASK;
-		if (level == 1 ||
-		    (level_may_be_large(level) && (pte & PTE_LARGE))) {
+		if (*level == 1 ||
+		    (level_may_be_large(*level) && (pte & PTE_LARGE))) {
 			/* Bit 12 of a large page's entry is PAT, not address */
 			*gpa = (table & ~offset_mask) | (va & offset_mask);
 			return 0;
@@ -67,4 +75,41 @@ int page_walk_translate(const struct page_walk *w, uint64_t va, uint64_t *gpa)
 			return -EFAULT;
 	}
 	return -EFAULT;
+}
+
+int page_walk_translate(const struct page_walk *w, uint64_t va, uint64_t *gpa)
+{
+	const uint64_t *slot;
+	unsigned int level;
+
+	return walk(w, va, gpa, &slot, &level);
+}
+
+uint64_t page_walk_count(const struct page_walk *w, uint64_t va, uint64_t nr,
+			 uint64_t skip_gpa)
+{
+	uint64_t end = va + nr * PW_PAGE_SIZE, found = 0, gpa;
+	unsigned int level;
+
+	while (va < end) {
+		uint64_t step, table_end = (va | ((1ull << level_shift(2)) - 1));
+		const uint64_t *slot;
+
+		walk(w, va, &gpa, &slot, &level);
+		if (!slot || level > 1) {
+			/* A hole, or no table of such pages. */
+			step = 1ull << level_shift(slot ? level : level + 1);
+			va = (va | (step - 1)) + 1;
+			if (!va)
+				break;
+			continue;
+		}
+		for (; va < end && va < table_end; va += PW_PAGE_SIZE, slot++) {
+			uint64_t pte = __atomic_load_n(slot, __ATOMIC_RELAXED);
+
+			found += (pte & PTE_PRESENT) &&
+				 (pte & PTE_ADDR_MASK) != skip_gpa;
+		}
+	}
+	return found;
 }

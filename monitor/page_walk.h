@@ -37,4 +37,13 @@ bool page_walk_canonical(const struct page_walk *w, uint64_t va);
  */
 int page_walk_translate(const struct page_walk *w, uint64_t va, uint64_t *gpa);
 
+/**
+ * page_walk_count() - 4 KiB pages that are mapped in [@va, @va + @nr pages)
+ * @skip_gpa: a page that is not to be counted, or UINT64_MAX
+ *
+ * A table that is not there is stepped over in one go.
+ */
+uint64_t page_walk_count(const struct page_walk *w, uint64_t va, uint64_t nr,
+			 uint64_t skip_gpa);
+
 #endif

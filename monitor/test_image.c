@@ -78,6 +78,33 @@ static const struct {
 	  "char16 name;ptr btf;u32 btf_key_type_id;u32 btf_value_type_id;"
 	  "u32 btf_vmlinux_value_type_id;",
 	  false },
+	{ "bpf_queue_stack",
+	  "bpf_map map;u32 head;u32 tail;u32 size;char0 elements[0];", false },
+	{ "bpf_bloom_filter",
+	  "bpf_map map;u32 bitset_mask;u32 hash_seed;u32 nr_hash_funcs;",
+	  false },
+	{ "bpf_ringbuf",
+	  "u64 mask;u64 consumer_pos;u64 producer_pos;u64 pending_pos;",
+	  false },
+	{ "bpf_ringbuf_map", "bpf_map map;ptr rb;", false },
+	{ "vm_struct", "ptr next;ptr addr;u64 size;", false },
+	{ "page", "u64 flags;ptr mapping;u64 index;", false },
+	{ "bpf_arena",
+	  "bpf_map map;u64 user_vm_start;ptr kern_vm;ptr scratch_page;", false },
+	{ "hlist_head", "ptr first;", false },
+	{ "hlist_node", "ptr pprev;ptr next;", false },
+	{ "bpf_local_storage_map_bucket", "u32 lock;hlist_head list;", false },
+	{ "bpf_local_storage_map",
+	  "bpf_map map;ptr buckets;u32 bucket_log;", false },
+	{ "bpf_local_storage_data", "ptr smap;char0 data[0];", false },
+	{ "bpf_local_storage_elem",
+	  "hlist_node map_node;ptr local_storage;"
+	  "bpf_local_storage_data sdata[0];", false },
+	{ "bpf_local_storage", "ptr owner;u64 mem_charge;", false },
+	{ "task_struct", "int pid;char16 comm;ptr sched;", false },
+	{ "kernfs_node", "u64 id;ptr parent;", false },
+	{ "cgroup", "u64 flags;ptr kn;", false },
+	{ "inode", "u32 i_mode;u64 i_ino;", false },
 	{ "hlist_nulls_head", "ptr first;", false },
 	{ "hlist_nulls_node", "ptr pprev;ptr next;", false },
 	{ "bucket", "u32 raw_lock;hlist_nulls_head head;", false },
@@ -566,6 +593,18 @@ uint64_t ti_map(struct test_image *ti, const struct ti_map *m)
 		ti_write_u64(ti, array + head + i * 8ull,
 			     ti_percpu(ti, m->value_size));
 	return map;
+}
+
+/* A map that is no array: @strct, with @extra bytes behind it. */
+uint64_t ti_object_map(struct test_image *ti, const struct ti_map *m,
+		       const char *strct, size_t extra)
+{
+	uint64_t obj = ti_direct(ti, ti_size(ti, strct) + extra);
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s.map", strct);
+	set_map(ti, m, obj + ti_off(ti, path));
+	return obj;
 }
 
 static uint64_t bucket_first(struct test_image *ti, uint64_t map,

@@ -105,6 +105,15 @@ uint64_t ti_value(struct test_image *ti, uint64_t map, uint32_t value_size,
 uint64_t ti_percpu_value(struct test_image *ti, uint64_t map, uint32_t index,
 			 unsigned int cpu);
 
+/**
+ * ti_object_map() - a map that is a @strct with member "map"
+ * @extra: bytes of room behind it
+ *
+ * Return: the address of the @strct.
+ */
+uint64_t ti_object_map(struct test_image *ti, const struct ti_map *m,
+		       const char *strct, size_t extra);
+
 /** ti_hash() - a hash map without elements. */
 uint64_t ti_hash(struct test_image *ti, const struct ti_map *m,
 		 uint32_t nr_buckets);
