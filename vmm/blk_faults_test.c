@@ -38,11 +38,11 @@ static struct blk_req parsed(uint32_t type, uint64_t sector, uint32_t len)
 	struct blk_req req;
 
 	test_slot_submit(&d.slots[0], &d.r, type, sector, len);
-	ck_assert_int_eq(1, vq_peek(&d.s.vq, &chain));
+	ck_assert_int_eq(1, vq_peek(&d.s.queue[0].vq, &chain));
 	ck_assert(blk_req_parse(&req, &chain, &d.s.disk));
 	ck_assert_int_eq(VIRTIO_BLK_S_OK, req.status);
-	vq_consume(&d.s.vq);
-	vq_push(&d.s.vq, chain.head, 0);
+	vq_consume(&d.s.queue[0].vq);
+	vq_push(&d.s.queue[0].vq, chain.head, 0);
 	test_disk_expect(&d, &d.slots[0], TEST_STATUS_NONE, 0);
 	return req;
 }

@@ -519,7 +519,7 @@ START_TEST(rings_refused_at_activation)
 	ring.used_gpa += c->used_add;
 	plain(IN, 0, 512);
 	ck_assert_int_eq(-EINVAL,
-			 blk_state_activate(&d.s, TEST_FEATURES, &ring));
+			 blk_state_activate(&d.s, TEST_FEATURES, &ring, 1));
 	ck_assert_uint_eq(1, test_disk_stats(&d).poisoned);
 	test_disk_step(&d, BLK_TOKEN_KICK);
 	test_disk_step(&d, BLK_TOKEN_THROTTLE);

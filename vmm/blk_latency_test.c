@@ -440,7 +440,7 @@ START_TEST(one_head_in_flight_many_times_is_bounded_l7)
 		test_ring_publish(&d.r, d.slots[0].head);
 	test_disk_kick(&d);
 	ck_assert_uint_eq(QUEUE, in_flight());
-	ck_assert(!d.s.vq.broken);
+	ck_assert(!d.s.queue[0].vq.broken);
 	/* those that wait outside are taken when there is room */
 	fire_at(T0 + 10 * MS);
 	ck_assert_uint_eq(5, in_flight());

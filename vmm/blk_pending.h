@@ -12,7 +12,7 @@
 
 #include "vmm/virtio_dev.h"
 
-#define BLK_PENDING_MAX VIRTIO_QUEUE_MAX
+#define BLK_PENDING_MAX (VIRTIO_QUEUE_MAX * VIRTIO_MAX_QUEUES)
 #define BLK_NEVER_NS UINT64_MAX
 
 struct blk_due {

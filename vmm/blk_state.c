@@ -73,7 +73,6 @@ static void drop_flights(struct blk_state *s)
 {
 	free(s->flights);
 	s->flights = NULL;
-	s->nr_free = 0;
 	blk_pending_clear(&s->pending);
 }
 
@@ -84,20 +83,28 @@ void blk_state_fini(struct blk_state *s)
 }
 
 /* A queue of a size that is refused needs none, and is not looked at. */
+static unsigned int nr_slots(const struct blk_queue *q)
+{
+	return q->setup.size <= VIRTIO_QUEUE_MAX ? q->setup.size : 0;
+}
+
 static int make_flights(struct blk_state *s)
 {
-	unsigned int nr = s->setup.size, i;
+	unsigned int i, j, nr = 0;
 
 	drop_flights(s);
-	if (!nr || nr > VIRTIO_QUEUE_MAX)
+	for (i = 0; i < s->nr_live; i++) {
+		struct blk_queue *q = s->live[i];
+
+		q->nr_free = nr_slots(q);
+		for (j = 0; j < q->nr_free; j++)
+			q->free[j] = nr + q->nr_free - 1 - j;
+		nr += q->nr_free;
+	}
+	if (!nr)
 		return 0;
 	s->flights = calloc(nr, sizeof(*s->flights));
-	if (!s->flights)
-		return -ENOMEM;
-	for (i = 0; i < nr; i++)
-		s->free[i] = nr - 1 - i;
-	s->nr_free = nr;
-	return 0;
+	return s->flights ? 0 : -ENOMEM;
 }
 
 static void count(struct blk_state *s, enum blk_counter which)
@@ -108,19 +115,27 @@ static void count(struct blk_state *s, enum blk_counter which)
 /* The ring is wrong beyond this chain: the device must be reset (R, C8). */
 static void poison(struct blk_state *s, const char *why)
 {
-	s->vq.broken = true;
+	s->broken = true;
 	count(s, BLK_N_POISONED);
 	say_once(s, BLK_ODD_BROKEN, "%s, the device needs a reset", why);
 }
 
 static int wire(struct blk_state *s, const struct guest_mem *mem)
 {
-	int err = vq_init(&s->vq, mem, &s->setup, s->disk.features);
+	unsigned int i;
+	int err;
 
 	s->wired = true;
-	if (err)
+	for (i = 0; i < s->nr_live; i++) {
+		struct blk_queue *q = s->live[i];
+
+		err = vq_init(&q->vq, mem, &q->setup, s->disk.features);
+		if (!err)
+			continue;
 		poison(s, "ring refused at activation");
-	return err;
+		return err;
+	}
+	return 0;
 }
 
 /* Acquire: the regions that the owner filled in before. Pairs with
@@ -131,20 +146,27 @@ static const struct guest_mem *guest_mem_of(const struct blk_state *s)
 }
 
 int blk_state_activate(struct blk_state *s, uint64_t features,
-		       const struct virtio_queue_setup *setup)
+		       const struct virtio_queue_setup *setups,
+		       unsigned int nr)
 {
 	const struct guest_mem *mem = guest_mem_of(s);
+	unsigned int i;
 	int err;
 
-	s->setup = *setup;
 	s->disk.features = features;
-	if (!setup->ready)
-		return 0;
+	s->nr_live = 0;
+	s->next = 0;
+	for (i = 0; i < nr; i++) {
+		s->queue[i].setup = setups[i];
+		if (setups[i].ready)
+			s->live[s->nr_live++] = &s->queue[i];
+	}
 	err = make_flights(s);
-	if (err)
+	if (err) {
+		s->nr_live = 0;
 		return err;
-	s->active = true;
-	return mem ? wire(s, mem) : 0;
+	}
+	return s->nr_live && mem ? wire(s, mem) : 0;
 }
 
 static void end_stall(struct blk_state *s)
@@ -160,20 +182,20 @@ void blk_state_reset(struct blk_state *s)
 	blk_span_end(&s->sh->stats.queued, s->now_ns);
 	tb_refill(&s->tb, s->now_ns);
 	drop_flights(s);
-	memset(&s->vq, 0, sizeof(s->vq));
-	s->active = false;
+	memset(s->queue, 0, sizeof(s->queue));
+	s->nr_live = 0;
 	s->wired = false;
-	s->stamped = 0;
+	s->broken = false;
 	s->disk.features = 0;
 	count(s, BLK_N_RESETS);
 }
 
-/* May the ring be touched? */
+/* May the rings be touched? */
 static bool ready(struct blk_state *s)
 {
 	const struct guest_mem *mem;
 
-	if (!s->active || s->vq.broken)
+	if (!s->nr_live || s->broken)
 		return false;
 	if (s->wired)
 		return true;
@@ -185,10 +207,18 @@ static bool ready(struct blk_state *s)
 }
 
 /* Remember when each chain was first seen in the ring. */
-static void stamp(struct blk_state *s)
+static void stamp(struct blk_state *s, struct blk_queue *q)
 {
-	for (; s->stamped != s->vq.avail_seen; s->stamped++)
-		s->seen_ns[s->stamped % s->vq.size] = s->now_ns;
+	for (; q->stamped != q->vq.avail_seen; q->stamped++)
+		q->seen_ns[q->stamped % q->vq.size] = s->now_ns;
+}
+
+static void suppress_kicks(struct blk_state *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr_live; i++)
+		vq_suppress_kicks(&s->live[i]->vq);
 }
 
 /* Its status and data are written: hand the chain back, tell the guest. */
@@ -197,34 +227,34 @@ static void complete(struct blk_state *s, const struct blk_flight *f,
 {
 	struct virtio_irq *irq;
 
-	vq_push(&s->vq, f->chain.head, len);
-	if (!vq_should_interrupt(&s->vq))
+	vq_push(&f->q->vq, f->chain.head, len);
+	if (!vq_should_interrupt(&f->q->vq))
 		return;
 	count(s, BLK_N_INTERRUPTS);
 	irq = atomic_load_explicit(&s->sh->irq, memory_order_acquire);
 	if (irq)
-		irq->used(irq, 0);
+		irq->used(irq, f->q - s->queue);
 }
 
-static void take(struct blk_state *s)
+static void take(struct blk_state *s, struct blk_flight *f)
 {
 	if (s->stalled)
 		end_stall(s);
-	vq_consume(&s->vq);
+	vq_consume(&f->q->vq);
 }
 
 static void drop_malformed(struct blk_state *s, struct blk_flight *f)
 {
 	count(s, BLK_N_MALFORMED);
 	say_once(s, BLK_ODD_MALFORMED, "malformed descriptor chain");
-	take(s);
+	take(s, f);
 	complete(s, f, 0);
 }
 
 /* Leave the chain in the ring. The timer looks again, so no kick is needed. */
 static void stall(struct blk_state *s)
 {
-	vq_suppress_kicks(&s->vq);
+	suppress_kicks(s);
 	if (s->stalled)
 		return;
 	s->stalled = true;
@@ -244,7 +274,7 @@ static void refuse(struct blk_state *s, struct blk_flight *f)
 		count(s, BLK_N_IO_ERRORS);
 		say_once(s, BLK_ODD_REFUSED, "request refused");
 	}
-	take(s);
+	take(s, f);
 	res = blk_req_run(&f->req, &s->disk, &s->image);
 	complete(s, f, res.used_len);
 }
@@ -330,12 +360,14 @@ static uint64_t next_due_ns(void *state)
 /* Complete what is due; but after @until_ns stop and pause get a turn. */
 static void finish_due(struct blk_state *s, uint64_t until_ns)
 {
+	struct blk_flight *f;
 	uint16_t slot;
 
 	while (next_due_ns(s) <= s->now_ns && s->now_ns < until_ns) {
 		slot = blk_pending_pop(&s->pending);
-		finish(s, &s->flights[slot]);
-		s->free[s->nr_free++] = slot;
+		f = &s->flights[slot];
+		finish(s, f);
+		f->q->free[f->q->nr_free++] = slot;
 	}
 }
 
@@ -359,12 +391,13 @@ static uint64_t delay_of(struct blk_state *s, struct blk_flight *f)
 
 static void serve_admitted(struct blk_state *s, struct blk_flight *f)
 {
-	uint64_t seen_ns = s->seen_ns[s->vq.next_avail % s->vq.size];
+	struct blk_queue *q = f->q;
+	uint64_t seen_ns = q->seen_ns[q->vq.next_avail % q->vq.size];
 	uint64_t delay_ns, due_ns, until_ns;
 
 	hist_add(&s->sh->stats.hist[VM_DISK_HIST_QUEUE], s->now_ns - seen_ns);
 	f->admitted_ns = s->now_ns;
-	take(s);
+	take(s, f);
 	delay_ns = delay_of(s, f);
 	if (!delay_ns && !held(s, s->now_ns, &until_ns)) {
 		finish(s, f);
@@ -372,7 +405,7 @@ static void serve_admitted(struct blk_state *s, struct blk_flight *f)
 	}
 	if (__builtin_add_overflow(f->admitted_ns, delay_ns, &due_ns))
 		due_ns = BLK_NEVER_NS - 1;
-	blk_pending_push(&s->pending, due_ns, s->free[--s->nr_free]);
+	blk_pending_push(&s->pending, due_ns, q->free[--q->nr_free]);
 }
 
 /* Return: 0 when the chain is done with, else how long it has to wait. */
@@ -397,51 +430,103 @@ static uint64_t serve(struct blk_state *s, struct blk_flight *f)
 	return wait_ns;
 }
 
+/* How many looks at a queue one drain may take (B5). */
+static unsigned int turn_of(const struct blk_state *s)
+{
+	unsigned int i, turn = 0;
+
+	for (i = 0; i < s->nr_live; i++)
+		turn += s->live[i]->vq.size;
+	return turn;
+}
+
+/* What the look at one queue came to. */
+enum look { LOOK_SERVED, LOOK_IDLE, LOOK_STALLED, LOOK_BROKEN };
+
 /*
- * Complete what is due, then serve at most one queue size of chains, and no new
- * one after BLK_TURN_NS: the largest request there can be takes a second. While
- * the worker is at it, and while it is blocked, the guest need not kick.
- *
  * With a queue size in flight nothing more is taken: only a driver that offers
  * again what it has not got back can have more, and the next completion looks.
+ */
+static enum look look_at(struct blk_state *s, struct blk_queue *q,
+			 uint64_t *wait_ns)
+{
+	struct blk_flight *f;
+
+	if (!q->nr_free)
+		return LOOK_IDLE;
+	f = &s->flights[q->free[q->nr_free - 1]];
+	f->q = q;
+	switch (vq_peek(&q->vq, &f->chain)) {
+	case 0:
+		return LOOK_IDLE;
+	case 1:
+		blk_span_begin(&s->sh->stats.queued, s->now_ns);
+		stamp(s, q);
+		*wait_ns = serve(s, f);
+		return *wait_ns ? LOOK_STALLED : LOOK_SERVED;
+	case -EBADMSG:
+		stamp(s, q);
+		drop_malformed(s, f);
+		return LOOK_SERVED;
+	default:
+		poison(s, "broken ring");
+		return LOOK_BROKEN;
+	}
+}
+
+/* All were idle: ask for kicks. Return: false when there is work after all. */
+static bool go_idle(struct blk_state *s)
+{
+	bool idle = true, full = false;
+	unsigned int i;
+
+	read_clock(s);
+	for (i = 0; i < s->nr_live; i++)
+		full |= !s->live[i]->nr_free;
+	if (!full)
+		blk_span_end(&s->sh->stats.queued, s->now_ns);
+	for (i = 0; i < s->nr_live; i++)
+		if (s->live[i]->nr_free && vq_enable_kicks(&s->live[i]->vq))
+			idle = false;
+	return idle;
+}
+
+/*
+ * Complete what is due, then serve at most a queue size of chains of each
+ * queue, in turns, and no new one after BLK_TURN_NS: the largest request there
+ * can be takes a second. While the worker is at it, and while it is blocked, the
+ * guest need not kick. A chain that stalls keeps its turn.
  */
 struct blk_outcome blk_state_drain(void *state)
 {
 	struct blk_state *s = state;
+	unsigned int turn, idle = 0;
 	uint64_t until_ns, wait_ns;
-	struct blk_flight *f;
-	unsigned int turn;
 
 	if (!ready(s))
 		return BLK_DONE;
 	until_ns = read_clock(s) + BLK_TURN_NS;
-	vq_suppress_kicks(&s->vq);
+	suppress_kicks(s);
 	finish_due(s, until_ns);
-	for (turn = s->vq.size; turn && s->now_ns < until_ns; turn--) {
-		if (!s->nr_free)
+	for (turn = turn_of(s); turn && s->now_ns < until_ns; turn--) {
+		switch (look_at(s, s->live[s->next], &wait_ns)) {
+		case LOOK_STALLED:
+			return BLK_STALLED(wait_ns);
+		case LOOK_BROKEN:
 			return BLK_DONE;
-		f = &s->flights[s->free[s->nr_free - 1]];
-		switch (vq_peek(&s->vq, &f->chain)) {
-		case 0:
-			blk_span_end(&s->sh->stats.queued, read_clock(s));
-			if (!vq_enable_kicks(&s->vq))
+		case LOOK_SERVED:
+			idle = 0;
+			break;
+		case LOOK_IDLE:
+			if (++idle < s->nr_live)
+				break;
+			if (go_idle(s))
 				return BLK_DONE;
+			idle = 0;
 			break;
-		case 1:
-			blk_span_begin(&s->sh->stats.queued, s->now_ns);
-			stamp(s);
-			wait_ns = serve(s, f);
-			if (wait_ns)
-				return BLK_STALLED(wait_ns);
-			break;
-		case -EBADMSG:
-			stamp(s);
-			drop_malformed(s, f);
-			break;
-		default:
-			poison(s, "broken ring");
-			return BLK_DONE;
 		}
+		if (++s->next == s->nr_live)
+			s->next = 0;
 	}
 	/* Stop and pause get a turn before a guest that refills for ever. */
 	blk_worker_poke(&s->sh->worker);
@@ -492,7 +577,7 @@ static bool broken(void *state)
 {
 	const struct blk_state *s = state;
 
-	return s->vq.broken;
+	return s->broken;
 }
 
 static void kicked(void *state, uint32_t n)
@@ -514,8 +599,10 @@ static void wake_on_kick(void *state)
 {
 	struct blk_state *s = state;
 
-	if (s->wired)
-		vq_enable_kicks(&s->vq);
+	unsigned int i;
+
+	for (i = 0; s->wired && i < s->nr_live; i++)
+		vq_enable_kicks(&s->live[i]->vq);
 }
 
 static void freezes(void *state, uint64_t now_ns)
@@ -529,7 +616,7 @@ static void freezes(void *state, uint64_t now_ns)
 static void thaws(void *state, uint64_t now_ns, uint64_t frozen_ns)
 {
 	struct blk_state *s = state;
-	unsigned int i;
+	unsigned int i, j;
 
 	tb_shift(&s->tb, frozen_ns);
 	blk_pending_shift(&s->pending, frozen_ns);
@@ -538,8 +625,9 @@ static void thaws(void *state, uint64_t now_ns, uint64_t frozen_ns)
 		s->flights[s->pending.heap[i].slot].admitted_ns += frozen_ns;
 	blk_span_thaw(&s->sh->stats.throttled, now_ns);
 	blk_span_thaw(&s->sh->stats.queued, now_ns);
-	for (i = 0; i < VIRTIO_QUEUE_MAX; i++)
-		s->seen_ns[i] += frozen_ns;
+	for (i = 0; i < s->nr_live; i++)
+		for (j = 0; j < VIRTIO_QUEUE_MAX; j++)
+			s->live[i]->seen_ns[j] += frozen_ns;
 }
 
 static void died(void *state)

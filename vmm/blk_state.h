@@ -45,8 +45,20 @@ enum blk_odd {
 	BLK_ODD_BROKEN,
 };
 
+/* A virtqueue, from activation to reset. */
+struct blk_queue {
+	struct virtio_queue_setup setup;
+	struct virtqueue vq;		/* once wired */
+	uint16_t stamped;		/* seen_ns is set up to this index */
+	uint64_t seen_ns[VIRTIO_QUEUE_MAX]; /* by avail index */
+	/* slots of blk_state.flights that are not in flight, a stack */
+	uint16_t free[VIRTIO_QUEUE_MAX];
+	unsigned int nr_free;
+};
+
 /* A request from the look at its chain to its completion. */
 struct blk_flight {
+	struct blk_queue *q;		/* borrowed: where it came from */
 	struct vq_chain chain;
 	struct blk_req req;		/* points into @chain */
 	uint64_t admitted_ns;
@@ -67,18 +79,16 @@ struct blk_state {
 	uint64_t now_ns;		/* latest reading of the clock */
 
 	/* from activation to reset */
-	struct virtio_queue_setup setup;
-	bool active;			/* the queue is ready (C1) */
-	bool wired;			/* vq stands in guest memory */
-	struct virtqueue vq;
+	struct blk_queue *live[VIRTIO_MAX_QUEUES]; /* the ready ones (C1) */
+	unsigned int nr_live;
+	unsigned int next;		/* of live: whose turn it is */
+	bool wired;			/* they stand in guest memory */
+	bool broken;			/* one of them is (C8) */
 	bool stalled;			/* the next chain waits for tokens */
-	uint16_t stamped;		/* seen_ns is set up to this index */
-	uint64_t seen_ns[VIRTIO_QUEUE_MAX]; /* by avail index */
+	struct blk_queue queue[VIRTIO_MAX_QUEUES];
 
-	/* one for each descriptor of the queue: more is no driver's to ask */
+	/* one for each descriptor of a queue: more is no driver's to ask */
 	struct blk_flight *flights;	/* owned */
-	uint16_t free[VIRTIO_QUEUE_MAX]; /* those not in flight, a stack */
-	unsigned int nr_free;
 	struct blk_pending pending;	/* those in flight, by slot */
 };
 
@@ -96,7 +106,8 @@ int blk_state_init(struct blk_state *s, struct blk_shared *sh,
 void blk_state_fini(struct blk_state *s);
 
 /**
- * blk_state_activate() - take the queue the driver set up
+ * blk_state_activate() - take the queues the driver set up
+ * @nr: of @setups, at most VIRTIO_MAX_QUEUES; one that is not ready is left out
  *
  * With guest memory wired the rings are checked now, else at the first drain
  * that finds it.
@@ -105,10 +116,11 @@ void blk_state_fini(struct blk_state *s);
  * and no drain touches it; -ENOMEM.
  */
 int blk_state_activate(struct blk_state *s, uint64_t features,
-		       const struct virtio_queue_setup *setup);
+		       const struct virtio_queue_setup *setups,
+		       unsigned int nr);
 
 /**
- * blk_state_reset() - forget queue and debt, keep image and counters
+ * blk_state_reset() - forget queues and debt, keep image and counters
  *
  * What is in flight is dropped: its ring and its data are not touched again.
  */

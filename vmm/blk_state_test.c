@@ -112,7 +112,7 @@ START_TEST(a_kick_while_blocked_moves_nothing_s38_s39_s54_c2)
 	submit(2, IN, 0, 512);
 	test_disk_kick(&d);
 	before = test_disk_stats(&d);
-	memcpy(&vq, &d.s.vq, sizeof(vq));
+	memcpy(&vq, &d.s.queue[0].vq, sizeof(vq));
 	memcpy(&tb, &d.s.tb, sizeof(tb));
 	test_disk_kick(&d);
 	test_disk_kick(&d);
@@ -120,7 +120,7 @@ START_TEST(a_kick_while_blocked_moves_nothing_s38_s39_s54_c2)
 	ck_assert_uint_eq(before.kicks + 2, after.kicks);
 	after.kicks = before.kicks;
 	ck_assert(test_stats_same(&before, &after));
-	ck_assert_mem_eq(&vq, &d.s.vq, sizeof(vq));
+	ck_assert_mem_eq(&vq, &d.s.queue[0].vq, sizeof(vq));
 	ck_assert_mem_eq(&tb, &d.s.tb, sizeof(tb));
 	ck_assert_uint_eq(TEST_STATUS_NONE, *d.slots[1].status);
 	test_disk_expect_none(&d);
@@ -217,7 +217,7 @@ START_TEST(memory_is_wired_late_s51_s52_b4)
 	blk_state_reset(&d.s);
 	atomic_store(&d.sh.mem, NULL);
 	d.lines = 0;
-	ck_assert_int_eq(0, blk_state_activate(&d.s, TEST_FEATURES, &ring));
+	ck_assert_int_eq(0, blk_state_activate(&d.s, TEST_FEATURES, &ring, 1));
 	submit(0, IN, 0, 512);
 	test_disk_kick(&d);
 	test_disk_kick(&d);
@@ -237,7 +237,7 @@ START_TEST(queue_not_ready_is_not_drained_c1)
 
 	blk_state_reset(&d.s);
 	ring.ready = false;
-	ck_assert_int_eq(0, blk_state_activate(&d.s, TEST_FEATURES, &ring));
+	ck_assert_int_eq(0, blk_state_activate(&d.s, TEST_FEATURES, &ring, 1));
 	submit(0, IN, 0, 512);
 	test_disk_kick(&d);
 	test_disk_expect_none(&d);
@@ -364,7 +364,7 @@ static void very_late_submit(void)
 {
 	static unsigned int looks;
 
-	if (d.s.vq.next_used == 1 && ++looks == 2) {
+	if (d.s.queue[0].vq.next_used == 1 && ++looks == 2) {
 		submit(1, IN, 0, 512);
 		test_ring_must_kick(&d.r, false);
 	}

@@ -29,6 +29,7 @@
 struct test_irq {
 	struct virtio_irq irq;	/* first */
 	_Atomic unsigned int used, needs_reset;
+	_Atomic unsigned int used_of[VIRTIO_MAX_QUEUES];
 	/* called at each used interrupt, if set */
 	void (*hook)(void *ctx);
 	void *ctx;
@@ -39,6 +40,8 @@ static inline void test_irq_used(struct virtio_irq *irq, unsigned int queue)
 	struct test_irq *t = (struct test_irq *)irq;
 
 	atomic_fetch_add(&t->used, 1);
+	ck_assert_uint_lt(queue, VIRTIO_MAX_QUEUES);
+	atomic_fetch_add(&t->used_of[queue], 1);
 	if (t->hook)
 		t->hook(t->ctx);
 }
@@ -146,7 +149,8 @@ static inline void test_disk_activate(struct test_disk *d, uint64_t features)
 	const struct virtio_queue_setup setup = test_ring_setup(&d->r);
 
 	d->features = features;
-	ck_assert_int_eq(0, blk_state_activate(&d->s, features, &setup));
+	ck_assert_int_eq(0, blk_state_activate(&d->s, features, &setup,
+						1));
 }
 
 /* Not active yet: the test may change anything first. */

@@ -64,6 +64,7 @@ vmm-tests += blk_pending_test
 vmm-tests += blk_faults_test
 vmm-tests += blk_state_test
 vmm-tests += blk_latency_test
+vmm-tests += blk_queues_test
 vmm-tests += virtio_blk_test
 vmm-tests += blk_hostile_test
 vmm-tests += token_bucket_test

@@ -47,7 +47,7 @@ static int disks_add(struct devices *d, const struct guest_mem *mem,
 					    c->image_path ? ", image " : "",
 					    c->image_path ? c->image_path : "");
 		d->nr_disks++;
-		err = virtio_slots_add(&d->virtio, &virtio_blk_dev_ops,
+		err = virtio_slots_add(&d->virtio, virtio_blk_ops(d->disks[i]),
 				       d->disks[i], &irq, e);
 		if (err)
 			return err;

@@ -14,6 +14,8 @@
 #include "lib/log.h"
 #include "vmm/blk_state.h"
 
+_Static_assert(VM_MAX_DISK_QUEUES == VIRTIO_MAX_QUEUES, "see vmm.h");
+
 #define FEATURE(bit) (1ULL << (bit))
 
 /* Linux makes its segments no larger and no more than these. */
@@ -21,11 +23,14 @@
 #define BLK_SEG_MAX (VIRTIO_QUEUE_MAX - 2) /* header and status need two */
 #define BLK_DISCARD_ALIGN_SECTORS 8 /* the page of the memory file */
 
+static const struct virtio_dev_ops blk_dev_ops;
+
 struct virtio_blk {
 	struct blk_shared sh;
 	struct blk_state *state; /* owned; NULL while the worker has it */
 	struct virtio_blk_config config; /* constant */
 	uint64_t features;	/* offered, constant */
+	struct virtio_dev_ops ops; /* constant */
 };
 
 static void fill_config(struct virtio_blk *b, const struct vm_disk_config *cfg)
@@ -43,6 +48,10 @@ static void fill_config(struct virtio_blk *b, const struct vm_disk_config *cfg)
 		.seg_max = htole32(BLK_SEG_MAX),
 		.blk_size = htole32(BLK_SECTOR_BYTES),
 	};
+	if (cfg->queues > 1) {
+		b->features |= FEATURE(VIRTIO_BLK_F_MQ);
+		b->config.num_queues = htole16(cfg->queues);
+	}
 	if (cfg->read_only) {
 		b->features |= FEATURE(VIRTIO_BLK_F_RO);
 		return;
@@ -63,7 +72,8 @@ static bool config_good(const struct vm_disk_config *cfg)
 	size_t len = cfg->name ? strlen(cfg->name) : 0;
 
 	return len && len <= VIRTIO_BLK_ID_BYTES && cfg->size_bytes &&
-	       !(cfg->size_bytes % BLK_SECTOR_BYTES);
+	       !(cfg->size_bytes % BLK_SECTOR_BYTES) &&
+	       cfg->queues <= VM_MAX_DISK_QUEUES;
 }
 
 static int shared_init(struct blk_shared *sh, const struct guest_mem *mem,
@@ -100,6 +110,9 @@ int virtio_blk_new(const struct guest_mem *mem,
 	if (!new)
 		return -ENOMEM;
 	fill_config(new, cfg);
+	new->ops = blk_dev_ops;
+	if (cfg->queues)
+		new->ops.nr_queues = cfg->queues;
 	err = shared_init(&new->sh, mem, cfg, cpus);
 	if (err)
 		goto fini_shared;
@@ -231,13 +244,12 @@ static int dev_activate(void *dev, uint64_t features,
 			const struct virtio_queue_setup *queues,
 			unsigned int nr)
 {
-	static const struct virtio_queue_setup none;
 	struct virtio_blk *b = dev;
 	int err;
 
 	if (!b->state)
 		return -EBUSY;
-	err = blk_state_activate(b->state, features, nr ? &queues[0] : &none);
+	err = blk_state_activate(b->state, features, queues, nr);
 	if (err == -EINVAL) {
 		refuse_ring(b);
 		return 0;
@@ -277,9 +289,9 @@ static int dev_kick_fd(void *dev, unsigned int q)
 	return b->sh.worker.kick_fd;
 }
 
-const struct virtio_dev_ops virtio_blk_dev_ops = {
+static const struct virtio_dev_ops blk_dev_ops = {
 	.device_id = VIRTIO_ID_BLOCK,
-	.nr_queues = 1,
+	.nr_queues = 1, /* or what the configuration says */
 	.features = dev_features,
 	.config_read = dev_config_read,
 	.config_write = dev_config_write,
@@ -287,3 +299,8 @@ const struct virtio_dev_ops virtio_blk_dev_ops = {
 	.reset = dev_reset,
 	.kick_fd = dev_kick_fd,
 };
+
+const struct virtio_dev_ops *virtio_blk_ops(const struct virtio_blk *b)
+{
+	return &b->ops;
+}

@@ -12,7 +12,12 @@
 struct blk_gate;
 struct virtio_blk;
 
-extern const struct virtio_dev_ops virtio_blk_dev_ops;
+/**
+ * virtio_blk_ops() - for its transport; lives as long as @b
+ *
+ * A table for each disk: how many queues it has is in there.
+ */
+const struct virtio_dev_ops *virtio_blk_ops(const struct virtio_blk *b);
 
 /**
  * virtio_blk_new() - a disk, its image as blk_file.h has it

@@ -19,7 +19,6 @@
 #define QUEUE 64
 #define FEATURE(bit) (1ULL << (bit))
 
-static const struct virtio_dev_ops *const ops = &virtio_blk_dev_ops;
 static struct test_mem m;
 static struct test_ring r;
 static struct test_slot slots[TEST_SLOTS];
@@ -29,6 +28,11 @@ static _Atomic unsigned int lines;
 
 static const struct vm_disk_config config = { .name = "data",
 					      .size_bytes = TEST_DISK_BYTES };
+
+static const struct virtio_dev_ops *ops(void)
+{
+	return virtio_blk_ops(b);
+}
 
 static void setup(void)
 {
@@ -52,7 +56,7 @@ static void activate(void)
 {
 	const struct virtio_queue_setup ring = test_ring_setup(&r);
 
-	ck_assert_int_eq(0, ops->activate(b, TEST_FEATURES | TEST_EVENT_IDX,
+	ck_assert_int_eq(0, ops()->activate(b, TEST_FEATURES | TEST_EVENT_IDX,
 					  &ring, 1));
 }
 
@@ -60,7 +64,7 @@ static void kick(void)
 {
 	const uint64_t one = 1;
 
-	ck_assert_int_eq(8, write(ops->kick_fd(b, 0), &one, sizeof(one)));
+	ck_assert_int_eq(8, write(ops()->kick_fd(b, 0), &one, sizeof(one)));
 }
 
 static void throttle(uint64_t iops)
@@ -122,10 +126,10 @@ START_TEST(features_and_config_space)
 	struct virtio_blk_config c;
 	struct virtio_blk *ro;
 
-	ck_assert_uint_eq(2, ops->device_id);
-	ck_assert_uint_eq(1, ops->nr_queues);
-	ck_assert_uint_eq(both | rw, ops->features(b));
-	ops->config_read(b, 0, &c, sizeof(c));
+	ck_assert_uint_eq(2, ops()->device_id);
+	ck_assert_uint_eq(1, ops()->nr_queues);
+	ck_assert_uint_eq(both | rw, ops()->features(b));
+	ops()->config_read(b, 0, &c, sizeof(c));
 	ck_assert_uint_eq(TEST_DISK_BYTES / 512, c.capacity);
 	ck_assert_uint_eq(512, c.blk_size);
 	ck_assert_uint_eq(VIRTIO_QUEUE_MAX - 2, c.seg_max);
@@ -135,8 +139,29 @@ START_TEST(features_and_config_space)
 
 	cfg.read_only = true;
 	ck_assert_int_eq(0, virtio_blk_new(&m.mem, &cfg, NULL, &ro));
-	ck_assert_uint_eq(both | FEATURE(VIRTIO_BLK_F_RO), ops->features(ro));
+	ck_assert_uint_eq(both | FEATURE(VIRTIO_BLK_F_RO), ops()->features(ro));
 	virtio_blk_free(ro);
+}
+END_TEST
+
+START_TEST(queues_are_offered_as_configured_mq)
+{
+	struct vm_disk_config cfg = config;
+	struct virtio_blk_config c;
+	struct virtio_blk *mq;
+
+	ck_assert(!(ops()->features(b) & FEATURE(VIRTIO_BLK_F_MQ)));
+	cfg.queues = 3;
+	ck_assert_int_eq(0, virtio_blk_new(&m.mem, &cfg, NULL, &mq));
+	ck_assert_uint_eq(3, virtio_blk_ops(mq)->nr_queues);
+	ck_assert(virtio_blk_ops(mq)->features(mq) & FEATURE(VIRTIO_BLK_F_MQ));
+	virtio_blk_ops(mq)->config_read(mq, 0, &c, sizeof(c));
+	ck_assert_uint_eq(3, le16toh(c.num_queues));
+	virtio_blk_free(mq);
+	/* the first disk is still of one */
+	ck_assert_uint_eq(1, ops()->nr_queues);
+	cfg.queues = VM_MAX_DISK_QUEUES + 1;
+	ck_assert_int_eq(-EINVAL, virtio_blk_new(&m.mem, &cfg, NULL, &mq));
 }
 END_TEST
 
@@ -145,19 +170,19 @@ START_TEST(config_space_has_an_end)
 	uint8_t bytes[64];
 	struct virtio_blk_config c;
 
-	ops->config_read(b, 0, &c, sizeof(c));
+	ops()->config_read(b, 0, &c, sizeof(c));
 	memset(bytes, 0xff, sizeof(bytes));
-	ops->config_read(b, sizeof(c) - 4, bytes, 8);
+	ops()->config_read(b, sizeof(c) - 4, bytes, 8);
 	ck_assert_mem_eq((char *)&c + sizeof(c) - 4, bytes, 4);
 	ck_assert_uint_eq(0, bytes[7]);
 	ck_assert_uint_eq(0xff, bytes[8]);
 	memset(bytes, 0xff, sizeof(bytes));
-	ops->config_read(b, UINT32_MAX, bytes, 8);
+	ops()->config_read(b, UINT32_MAX, bytes, 8);
 	ck_assert_uint_eq(0, bytes[0]);
-	ops->config_read(b, 2, bytes, 1);
+	ops()->config_read(b, 2, bytes, 1);
 	ck_assert_uint_eq(((uint8_t *)&c)[2], bytes[0]);
-	ops->config_write(b, 0, bytes, 8);
-	ops->config_read(b, 0, bytes, 8);
+	ops()->config_write(b, 0, bytes, 8);
+	ops()->config_read(b, 0, bytes, 8);
 	ck_assert_mem_eq(&c, bytes, 8);
 }
 END_TEST
@@ -182,7 +207,7 @@ END_TEST
 START_TEST(requests_are_served_s34_s36)
 {
 	activate();
-	ck_assert_int_eq(-EBUSY, ops->activate(b, 0, NULL, 0));
+	ck_assert_int_eq(-EBUSY, ops()->activate(b, 0, NULL, 0));
 	memset(slots[0].data, 0x6b, 4096);
 	submit(0, OUT, 8, 4096);
 	ck_assert(wait_used(1));
@@ -219,7 +244,7 @@ END_TEST
 START_TEST(a_kick_never_blocks_s57)
 {
 	const uint64_t most = UINT64_MAX - 1;
-	int fd = ops->kick_fd(b, 0);
+	int fd = ops()->kick_fd(b, 0);
 
 	test_slot_submit(&slots[0], &r, IN, 0, 512);
 	ck_assert_int_eq(8, write(fd, &most, sizeof(most)));
@@ -259,11 +284,11 @@ START_TEST(a_bad_ring_is_refused_at_activation_r)
 	struct virtio_queue_setup ring = test_ring_setup(&r);
 
 	ring.size = 3;
-	ck_assert_int_eq(0, ops->activate(b, TEST_FEATURES, &ring, 1));
+	ck_assert_int_eq(0, ops()->activate(b, TEST_FEATURES, &ring, 1));
 	ck_assert_uint_eq(1, irq.needs_reset);
 	ck_assert_uint_eq(1, stats().poisoned);
 	kick();
-	ops->reset(b);
+	ops()->reset(b);
 	activate();
 	submit(0, IN, 0, 512);
 	ck_assert(wait_used(1));
@@ -275,14 +300,14 @@ START_TEST(no_queue_no_ring_c1)
 {
 	struct virtio_queue_setup ring = test_ring_setup(&r);
 
-	ck_assert_int_eq(0, ops->activate(b, TEST_FEATURES, NULL, 0));
+	ck_assert_int_eq(0, ops()->activate(b, TEST_FEATURES, NULL, 0));
 	kick();
-	ops->reset(b);
+	ops()->reset(b);
 	ring.ready = false;
-	ck_assert_int_eq(0, ops->activate(b, TEST_FEATURES, &ring, 1));
+	ck_assert_int_eq(0, ops()->activate(b, TEST_FEATURES, &ring, 1));
 	submit(0, IN, 0, 512);
 	usleep(10000);
-	ops->reset(b);
+	ops()->reset(b);
 	ck_assert_uint_eq(0, test_ring_used_idx(&r));
 	ck_assert_uint_eq(0, irq.needs_reset);
 }
@@ -304,7 +329,7 @@ START_TEST(a_poisoned_ring_ends_the_worker_c8_b2)
 		usleep(1000);
 	ck_assert(blk_gate_is_parked(gate));
 	blk_gate_resume(gate);
-	ops->reset(b);
+	ops()->reset(b);
 	ck_assert_uint_eq(1, stats().poisoned);
 	test_ring_restart(&r);
 	activate();
@@ -333,7 +358,7 @@ START_TEST(reset_is_quiet_and_prompt_c9_b6_s35)
 				usleep(100);
 		}
 		start = clock_now_ns();
-		ops->reset(b);
+		ops()->reset(b);
 		ns = clock_now_ns() - start;
 		best = ns < best ? ns : best;
 		ck_assert(!stats().throttled_now);
@@ -341,7 +366,7 @@ START_TEST(reset_is_quiet_and_prompt_c9_b6_s35)
 		usleep(2000);
 		ck_assert_uint_eq(i, test_ring_used_idx(&r));
 		/* two in a row keep the state */
-		ops->reset(b);
+		ops()->reset(b);
 		blk_gate_resume(gate);
 	}
 	ck_assert_uint_lt(best, 100 * NSEC_PER_MSEC);
@@ -379,7 +404,7 @@ START_TEST(a_storm_of_resets_with_work_queued_c9)
 		submit((i + 1) % TEST_SLOTS, IN, i, 512);
 		if (i % 3 == 0)
 			ck_assert(wait_used(2));
-		ops->reset(b);
+		ops()->reset(b);
 	}
 	test_ring_restart(&r);
 	activate();
@@ -564,6 +589,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, features_and_config_space);
+	tcase_add_test(tc, queues_are_offered_as_configured_mq);
 	tcase_add_test(tc, config_space_has_an_end);
 	tcase_add_loop_test(tc, bad_configurations_are_refused, 0, 5);
 	tcase_add_test(tc, requests_are_served_s34_s36);

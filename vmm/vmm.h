@@ -21,6 +21,7 @@ struct vm;
 
 #define VM_MAX_VCPUS 64
 #define VM_MAX_DISKS 8
+#define VM_MAX_DISK_QUEUES 8
 #define VM_MAX_NODES 8
 
 /*
@@ -80,6 +81,7 @@ struct vm_disk_config {
 	bool keep_writes;	/* the guest's writes go into the file */
 	struct vm_throttle throttle;
 	uint64_t seed;		/* of jitter and faults */
+	unsigned int queues;	/* up to VM_MAX_DISK_QUEUES; 0: 1 */
 };
 
 struct vm_config {
