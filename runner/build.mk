@@ -44,6 +44,7 @@ $(eval $(call unit_tests,runner,facts_exec_test,runner lib,-ljansson))
 
 $(eval $(call unit_tests,runner,exec_pack_test,runner lib,\
 	-ljansson -lelf -lz -lzstd))
+$(eval $(call unit_tests,runner,session_exec_test,runner lib,-ljansson))
 
 # What this machine lacks
 runner-objs += cmd_doctor.o doctor.o

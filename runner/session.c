@@ -727,6 +727,23 @@ static int libbpf_quiet(enum libbpf_print_level level, const char *fmt,
 	return 0;
 }
 
+static int exec_watch(struct session *s, int fd, uint32_t events,
+		      void (*fn)(void *ctx, uint32_t events))
+{
+	return vm_loop_add_fd(s->vm, fd, events, fn, s);
+}
+
+static void exec_unwatch(struct session *s, int fd)
+{
+	vm_loop_del_fd(s->vm, fd);
+}
+
+static const struct session_exec_ops exec_ops = {
+	.send = session_send_bytes,
+	.watch = exec_watch,
+	.unwatch = exec_unwatch,
+};
+
 int cmd_vm(int argc, char **argv)
 {
 	bool progress = argc > 1 && !strcmp(argv[1], PROGRESS_OPTION);
@@ -762,7 +779,7 @@ int cmd_vm(int argc, char **argv)
 	if (!err)
 		err = session_looks_open(s);
 	if (!err)
-		err = session_exec_open(s);
+		err = session_exec_open(s, &exec_ops);
 	if (!err)
 		err = session_load_open(s);
 	if (!err)

@@ -162,8 +162,19 @@ json_t *session_io_wake_json(struct session *s, unsigned int workload,
 
 /* session_exec.c: the streams of plan.exec's program */
 
-/** session_exec_open() - after the plan is read. 0 or -errno. */
-int session_exec_open(struct session *s);
+/* What it does through others; for a test to stand in. */
+struct session_exec_ops {
+	/** as session_send_bytes() */
+	int (*send)(struct session *s, enum ktstr_msg type, const void *data,
+		    size_t len);
+	/** call @fn on the main loop's thread; 0, or -errno: it can't be */
+	int (*watch)(struct session *s, int fd, uint32_t events,
+		     void (*fn)(void *ctx, uint32_t events));
+	void (*unwatch)(struct session *s, int fd);
+};
+
+/** session_exec_open() - after the plan is read; @ops: kept. 0 or -errno. */
+int session_exec_open(struct session *s, const struct session_exec_ops *ops);
 /** session_exec_frame() - Return: true if it was one of exec's. */
 bool session_exec_frame(struct session *s, const struct frame *f);
 /** session_exec_finish() - after the VM: what is left, exec.json. 0 or -errno. */

