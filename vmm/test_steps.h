@@ -177,6 +177,7 @@ static inline void steps_take_interrupts(void)
 	memcpy(at(STEPS_IDT_PTR, sizeof(ptr)), &ptr, sizeof(ptr));
 	memcpy(at(STEPS_HANDLER, guest_irq_end - guest_irq), guest_irq,
 	       guest_irq_end - guest_irq);
+	step(STEP_WRITE, LAYOUT_LAPIC + 0x350, 0x10000, 4); /* no 8259 */
 	step(STEP_WRITE, LAYOUT_LAPIC + 0xf0, 0x1ff, 4); /* on */
 	step(STEP_IDT, STEPS_IDT_PTR, 0, 0);
 }

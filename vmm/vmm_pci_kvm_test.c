@@ -419,6 +419,31 @@ START_TEST(the_bar_moves_and_kicks_move_with_it)
 }
 END_TEST
 
+/* KVM takes the table of routes whole: the IOAPIC's must be in it. */
+START_TEST(pins_work_beside_messages)
+{
+	const uint8_t enable_empty = 2, byte = 'x';
+
+	find_disk();
+	steps_begin(&disk, VM_TRANSPORT_PCI);
+	steps_take_interrupts();
+	set_up_msix();
+	set_up_queue(1);
+	offer(VIRTIO_BLK_T_IN, 0, DATA_GPA);
+	wait_interrupts(1);
+	step(STEP_WRITE, LAYOUT_IOAPIC, 0x10 + 2 * LAYOUT_GSI_COM1, 4);
+	step(STEP_WRITE, LAYOUT_IOAPIC + 0x10, STEPS_VECTOR, 4);
+	step(STEP_WRITE, LAYOUT_IOAPIC, 0x11 + 2 * LAYOUT_GSI_COM1, 4);
+	step(STEP_WRITE, LAYOUT_IOAPIC + 0x10, 0, 4);
+	step(STEP_OUT, LAYOUT_PORT_COM1 + 1, enable_empty, 1);
+	step(STEP_OUT, LAYOUT_PORT_COM1, byte, 1);
+	wait_interrupts(2);
+	steps_run();
+	ck_assert_str_eq("x", guest.console);
+	vm_free(guest.vm);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("vmm_pci_kvm");
@@ -435,6 +460,7 @@ int main(void)
 	tcase_add_test(t, neither_a_kick_nor_an_interrupt_is_an_exit);
 	tcase_add_test(t, a_masked_vector_waits);
 	tcase_add_test(t, the_bar_moves_and_kicks_move_with_it);
+	tcase_add_test(t, pins_work_beside_messages);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
