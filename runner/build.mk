@@ -28,7 +28,7 @@ $(eval $(call unit_tests,runner,cpio_test emu_link_test emu_bytes_test modules_t
 # From a plan to facts: the parent's side and the VM process
 runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
 	session.o session_agent.o session_facts.o sampler.o \
-	console_log.o facts_disk.o facts_workload.o clock_relation.o io_pair.o \
+	console_log.o facts_disk.o facts_vcpu.o facts_workload.o clock_relation.o io_pair.o \
 	io_wake.o session_clock.o session_details.o \
 	session_progress.o look.o look_take.o session_write.o
 $(eval $(call unit_tests,runner,look_test facts_test clock_relation_test io_pair_test \

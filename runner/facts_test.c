@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/console_log.h"
 #include "runner/facts_disk.h"
+#include "runner/facts_vcpu.h"
 #include "runner/facts_workload.h"
 
 #include "lib/clock.h"
 #include "lib/hist.h"
+#include "vmm/vmm.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -322,6 +324,40 @@ START_TEST(tail_survives_a_flood)
 }
 END_TEST
 
+START_TEST(exits_of_a_phase_are_what_came_between)
+{
+	const struct vm_vcpu_stats from[2] = {
+		{ .exits = 10, .exits_mmio = 4, .exits_io = 6 },
+		{ .exits = 5, .exits_hlt = 5, .run_ns = 100 },
+	};
+	const struct vm_vcpu_stats to[2] = {
+		{ .exits = 17, .exits_mmio = 4, .exits_io = 9,
+		  .exits_intr = 3, .exits_other = 1 },
+		{ .exits = 6, .exits_hlt = 6, .run_ns = 350, .wait_ns = 7 },
+	};
+	json_t *j = vcpus_json(from, to, 2);
+	json_t *a = json_array_get(j, 0), *b = json_array_get(j, 1);
+
+	ck_assert_uint_eq(2, json_array_size(j));
+	ck_assert(real_at(a, "exits", NULL) == 7);
+	ck_assert(real_at(a, "mmio", NULL) == 0);
+	ck_assert(real_at(a, "io", NULL) == 3);
+	ck_assert(real_at(a, "intr", NULL) == 3);
+	ck_assert(real_at(a, "other", NULL) == 1);
+	ck_assert(real_at(b, "hlt", NULL) == 1);
+	ck_assert(real_at(b, "run_ns", NULL) == 250);
+	ck_assert(real_at(b, "wait_ns", NULL) == 7);
+	json_decref(j);
+
+	j = vcpus_json(NULL, to, 1);
+	ck_assert(real_at(json_array_get(j, 0), "exits", NULL) == 17);
+	json_decref(j);
+	j = vcpus_json(from, NULL, 2); /* the phase never ended */
+	ck_assert(json_is_null(j));
+	json_decref(j);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("facts");
@@ -342,6 +378,7 @@ int main(void)
 	tcase_add_test(tc, histograms_of_a_part_are_the_difference);
 	tcase_add_test(tc, tail_keeps_the_last_lines_printable);
 	tcase_add_test(tc, tail_survives_a_flood);
+	tcase_add_test(tc, exits_of_a_phase_are_what_came_between);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -47,6 +47,22 @@ static json_t *plan_get(const struct session *s, const char *group,
 	return json_object_get(json_object_get(s->plan, group), key);
 }
 
+unsigned int session_nr_cpus(const struct session *s)
+{
+	return json_integer_value(plan_get(s, "vm", "cpus"));
+}
+
+struct vm_vcpu_stats *session_mark_vcpus(const struct session *s)
+{
+	const unsigned int nr = session_nr_cpus(s);
+	struct vm_vcpu_stats *marks = calloc(nr ? nr : 1, sizeof(*marks));
+	unsigned int i;
+
+	for (i = 0; marks && i < nr; i++)
+		vm_vcpu_stats_read(s->vm, i, &marks[i]);
+	return marks;
+}
+
 static struct disk_mark *mark_disks(const struct session *s)
 {
 	struct disk_mark *marks = calloc(s->nr_disks ? s->nr_disks : 1,
@@ -192,6 +208,7 @@ void session_phase_begin(struct session *s, uint32_t index)
 	sampler_set_phase(s->sampler, index);
 	p->begun = true;
 	p->disks_start = mark_disks(s);
+	p->vcpus_start = session_mark_vcpus(s);
 	p->host_start_ns = clock_now_ns();
 }
 
@@ -202,6 +219,7 @@ void session_phase_end(struct session *s, uint32_t index)
 
 	p->host_end_ns = clock_now_ns();
 	p->disks_end = mark_disks(s);
+	p->vcpus_end = session_mark_vcpus(s);
 	p->ended = true;
 	io_wake_drain(s->io_wake, index);
 	sampler_set_phase(s->sampler, KTSTR_SHM_NO_PHASE);
@@ -303,7 +321,7 @@ void session_open_sampler(struct session *s)
 		.kernel_code_phys = hex_member(s->hello, "kernel_code_phys"),
 		.levels = json_integer_value(json_object_get(s->hello,
 							     "levels")),
-		.nr_cpus = json_integer_value(plan_get(s, "vm", "cpus")),
+		.nr_cpus = session_nr_cpus(s),
 	};
 	struct sampler_config cfg = {
 		.vm = s->vm,
@@ -686,6 +704,8 @@ static void session_close(struct session *s)
 
 		free(p->disks_start);
 		free(p->disks_end);
+		free(p->vcpus_start);
+		free(p->vcpus_end);
 		free(p->workers);
 		json_decref(p->numbers_start);
 		json_decref(p->numbers_end);

@@ -49,6 +49,7 @@ struct phase_record {
 	uint64_t host_start_ns, host_end_ns;
 	uint64_t guest_start_ns, guest_end_ns;
 	struct disk_mark *disks_start, *disks_end; /* owned, one per disk */
+	struct vm_vcpu_stats *vcpus_start, *vcpus_end; /* owned, per vCPU */
 	struct vm_throttle asked[SESSION_MAX_DISKS];
 	json_t *numbers_start, *numbers_end;	/* map numbers; may be NULL */
 	struct mon_sched sched_start, sched_end;
@@ -238,6 +239,11 @@ void session_look_death(struct session *s, enum look_seen seen);
 const struct frozen_log *session_frozen(const struct session *s);
 /** session_looks_json() - looks{} of the result, new reference; NULL: none */
 json_t *session_looks_json(const struct session *s);
+
+/** session_nr_cpus() - of the plan */
+unsigned int session_nr_cpus(const struct session *s);
+/** session_mark_vcpus() - a reading of each; for free(). NULL: no memory. */
+struct vm_vcpu_stats *session_mark_vcpus(const struct session *s);
 
 /* session_facts.c */
 

@@ -4,6 +4,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "runner/facts_vcpu.h"
 #include "runner/facts_workload.h"
 #include "runner/sampler.h"
 
@@ -67,12 +68,6 @@ static uint64_t phase_frozen_ns(const struct session *s, uint32_t i)
 			     p->ended ? p->host_end_ns : s->end_ns);
 }
 
-static unsigned int nr_cpus(const struct session *s)
-{
-	return json_integer_value(json_object_get(
-		json_object_get(s->plan, "vm"), "cpus"));
-}
-
 /* Add one phase of one workload, whose first worker has number @first. */
 static void add_workload_phase(const struct session *s, uint32_t phase,
 			       unsigned int first, struct workload_sum *sum)
@@ -119,7 +114,7 @@ static json_t *workloads_json(struct session *s, int phase)
 		for (p = 0; p < s->nr_phases; p++)
 			if (phase < 0 ? measured(s, p) : p == (uint32_t)phase)
 				add_workload_phase(s, p, first, sum);
-		stats = s->shm ? workload_sum_json(sum, nr_cpus(s)) :
+		stats = s->shm ? workload_sum_json(sum, session_nr_cpus(s)) :
 			json_null();
 		if (json_is_object(stats))
 			json_object_update_new(stats,
@@ -230,7 +225,7 @@ static json_t *sched_json(const struct session *s, int phase)
 	unsigned int cpu;
 	uint32_t i;
 
-	for (cpu = 0; cpu < nr_cpus(s) && cpu < MON_MAX_CPUS; cpu++) {
+	for (cpu = 0; cpu < session_nr_cpus(s) && cpu < MON_MAX_CPUS; cpu++) {
 		uint64_t sum = 0, top = 0;
 
 		taken = dsq_read = leaks = 0;
@@ -392,7 +387,7 @@ static json_t *phase_json(struct session *s, uint32_t i)
 	uint64_t host_ns = phase_host_ns(s, i);
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o,"
-			 " s:o, s:{s:I, s:I, s:I, s:I}}",
+			 " s:o, s:o, s:{s:I, s:I, s:I, s:I}}",
 			 "name", plan_text(plan, "name"),
 			 "measure", measured(s, i),
 			 "begun", p->begun,
@@ -408,6 +403,9 @@ static json_t *phase_json(struct session *s, uint32_t i)
 						     p->numbers_end,
 						     phase_seconds(s, i)),
 			 "clock", session_phase_clock_json(s, i),
+			 "vcpus", p->vcpus_start ?
+			 vcpus_json(p->vcpus_start, p->vcpus_end,
+				    session_nr_cpus(s)) : json_null(),
 			 "telemetry",
 			 "expected", interval_ns ?
 			 (json_int_t)(host_ns / interval_ns) : 0,
@@ -559,27 +557,19 @@ static json_t *timing_json(const struct session *s)
 
 static json_t *host_json(const struct session *s)
 {
-	json_t *vcpus = json_array(), *delay = json_object();
+	json_t *delay = json_object();
 	uint64_t run_ns = 0, wait_ns = 0, worst_ns = 0, worker_ns;
 	uint64_t life_ns = s->end_ns - s->start_ns;
-	struct vm_vcpu_stats st;
+	const unsigned int nr = session_nr_cpus(s);
+	struct vm_vcpu_stats *st = session_mark_vcpus(s);
+	json_t *vcpus = vcpus_json(NULL, st, nr);
 	unsigned int i;
 
-	for (i = 0; i < nr_cpus(s); i++) {
-		vm_vcpu_stats_read(s->vm, i, &st);
-		run_ns += st.run_ns;
-		wait_ns += st.wait_ns;
-		json_array_append_new(vcpus, json_pack(
-			"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			"exits", (json_int_t)st.exits,
-			"mmio", (json_int_t)st.exits_mmio,
-			"io", (json_int_t)st.exits_io,
-			"hlt", (json_int_t)st.exits_hlt,
-			"intr", (json_int_t)st.exits_intr,
-			"other", (json_int_t)st.exits_other,
-			"run_ns", (json_int_t)st.run_ns,
-			"wait_ns", (json_int_t)st.wait_ns));
+	for (i = 0; st && i < nr; i++) {
+		run_ns += st[i].run_ns;
+		wait_ns += st[i].wait_ns;
 	}
+	free(st);
 	for (i = 0; i < s->nr_disks; i++) {
 		worker_ns = vm_worker_wait_ns(s->vm, i);
 		if (worker_ns > worst_ns)
