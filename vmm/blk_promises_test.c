@@ -200,6 +200,7 @@ END_TEST
  */
 START_TEST(parked_makes_all_the_workers_writes_visible_s60)
 {
+	const struct virtqueue *vq = &d.s.queue[0].vq;
 	unsigned int i;
 
 	d.sys.host_clock = true;
@@ -211,9 +212,9 @@ START_TEST(parked_makes_all_the_workers_writes_visible_s60)
 		blk_gate_pause(&w->gate);
 		while (!blk_gate_is_parked(&w->gate))
 			sched_yield();
-		ck_assert_uint_eq(d.s.vq.next_used, d.s.vq.next_avail);
-		ck_assert_uint_le(d.s.vq.next_used, i + 1);
-		if (d.s.vq.next_used == i + 1)
+		ck_assert_uint_eq(vq->next_used, vq->next_avail);
+		ck_assert_uint_le(vq->next_used, i + 1);
+		if (vq->next_used == i + 1)
 			ck_assert_uint_eq(OK, *d.slots[i % 4].status);
 		blk_gate_resume(&w->gate);
 	}
