@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A disk driven by a guest on the real /dev/kvm: registers through MMIO exits,
- * kicks through the ioeventfd, the used ring polled. The guest runs a list of
- * steps that the test writes into its memory beside the rings.
+ * kicks through the ioeventfd, the used ring polled.
  */
 #include "vmm/vmm.h"
 
@@ -16,11 +15,10 @@
 
 #include "lib/clock.h"
 #include "vmm/layout.h"
-#include "vmm/test_guest.h"
+#include "vmm/test_steps.h"
 #include "vmm/virtio_mmio.h"
 
 #define DISK (LAYOUT_VIRTIO_MMIO + VIRTIO_MMIO_BYTES) /* after the port */
-#define STEPS_GPA 0x300000ULL
 #define RING_GPA 0x400000ULL
 #define AVAIL_GPA (RING_GPA + 0x1000)
 #define USED_GPA (RING_GPA + 0x2000)
@@ -30,62 +28,16 @@
 #define QUEUE 64
 #define SECTOR 512
 
-enum { STEP_END, STEP_WRITE32, STEP_READ32, STEP_WAIT16 };
-
-/* clang-format off */
-GUEST(steps,
-"	mov $0x300000, %esi\n"
-"1:	mov (%rsi), %eax\n"
-"	mov 4(%rsi), %edi\n"
-"	mov 8(%rsi), %ecx\n"
-"	cmp $1, %eax\n"
-"	je 2f\n"
-"	cmp $2, %eax\n"
-"	je 3f\n"
-"	cmp $3, %eax\n"
-"	je 4f\n"
-"	mov $0xfe, %al\n"
-"	out %al, $0x64\n"
-"	jmp .\n"
-"2:	mov %ecx, (%rdi)\n"
-"	jmp 9f\n"
-"3:	mov (%rdi), %eax\n"
-"	mov %eax, 8(%rsi)\n"
-"	jmp 9f\n"
-"4:	pause\n"
-"	cmp %cx, (%rdi)\n"
-"	jne 4b\n"
-"9:	add $16, %rsi\n"
-"	jmp 1b\n");
-/* clang-format on */
-
-struct step {
-	uint32_t op, addr, value, pad;
-};
-
-/* The script under construction, in guest memory. */
-static struct guest_run guest;
-static struct step *steps;
-static unsigned int nr_steps;
 static unsigned int nr_requests;
-
-static void *at(uint64_t gpa, uint64_t len)
-{
-	void *p = guest_mem_hva(vm_guest_mem(guest.vm), gpa, len);
-
-	ck_assert_ptr_nonnull(p);
-	return p;
-}
-
-static unsigned int step(uint32_t op, uint64_t addr, uint32_t value)
-{
-	steps[nr_steps] = (struct step){ op, addr, value, 0 };
-	return nr_steps++;
-}
 
 static void reg(uint32_t off, uint32_t value)
 {
-	step(STEP_WRITE32, DISK + off, value);
+	step(STEP_WRITE, DISK + off, value, 4);
+}
+
+static unsigned int reg_read(uint32_t off)
+{
+	return step(STEP_READ, DISK + off, 0, 4);
 }
 
 /* The driver's way to DRIVER_OK. Source: virtio 1.4, 3.1.1. */
@@ -139,14 +91,14 @@ static void offer(uint32_t type, uint64_t sector, uint64_t data_gpa)
 					   VRING_DESC_F_WRITE, 0 };
 	avail->ring[n] = head;
 	/* flags 0 and the new index in one word */
-	step(STEP_WRITE32, AVAIL_GPA, (n + 1) << 16);
+	step(STEP_WRITE, AVAIL_GPA, (n + 1) << 16, 4);
 	reg(VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 }
 
 /* Until so many requests are done, whichever. */
 static void wait_for(unsigned int nr)
 {
-	step(STEP_WAIT16, USED_GPA + 2, nr);
+	step(STEP_WAIT16, USED_GPA + 2, nr, 0);
 }
 
 static void request(uint32_t type, uint64_t sector, uint64_t data_gpa)
@@ -162,18 +114,8 @@ static uint8_t status_of(unsigned int n)
 
 static void start(struct vm_disk_config *disk)
 {
-	guest = (struct guest_run){ CODE(steps), .disk = disk,
-				    .transport = VM_TRANSPORT_MMIO };
-	guest_new(&guest);
-	steps = at(STEPS_GPA, 0x10000);
-	nr_steps = 0;
+	steps_begin(disk, VM_TRANSPORT_MMIO);
 	nr_requests = 0;
-}
-
-static void finish(void)
-{
-	step(STEP_END, 0, 0);
-	guest_go(&guest, VM_END_RESET);
 }
 
 START_TEST(a_guest_finds_the_disk_it_was_given)
@@ -182,11 +124,11 @@ START_TEST(a_guest_finds_the_disk_it_was_given)
 	unsigned int magic, version, id, sectors;
 
 	start(&disk);
-	magic = step(STEP_READ32, DISK + VIRTIO_MMIO_MAGIC_VALUE, 0);
-	version = step(STEP_READ32, DISK + VIRTIO_MMIO_VERSION, 0);
-	id = step(STEP_READ32, DISK + VIRTIO_MMIO_DEVICE_ID, 0);
-	sectors = step(STEP_READ32, DISK + VIRTIO_MMIO_CONFIG, 0);
-	finish();
+	magic = reg_read(VIRTIO_MMIO_MAGIC_VALUE);
+	version = reg_read(VIRTIO_MMIO_VERSION);
+	id = reg_read(VIRTIO_MMIO_DEVICE_ID);
+	sectors = reg_read(VIRTIO_MMIO_CONFIG);
+	steps_run();
 	ck_assert_uint_eq(0x74726976, steps[magic].value);
 	ck_assert_uint_eq(2, steps[version].value);
 	ck_assert_uint_eq(2, steps[id].value);
@@ -212,7 +154,7 @@ START_TEST(what_a_guest_wrote_it_reads_back)
 	request(VIRTIO_BLK_T_IN, 101, DATA_GPA + 2048);
 	request(VIRTIO_BLK_T_IN, MIB / SECTOR, DATA_GPA + 3072);
 	memset(data + 1024, 0xee, 3072);
-	finish();
+	steps_run();
 	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(0));
 	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(1));
 	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(2));
@@ -248,7 +190,7 @@ START_TEST(a_throttled_disk_is_no_faster_than_asked)
 	for (i = 0; i < 20; i++)
 		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
 	from = clock_now_ns();
-	finish();
+	steps_run();
 	took = clock_now_ns() - from;
 	ck_assert_uint_ge(took, 180 * NSEC_PER_MSEC);
 	ck_assert_uint_lt(took, 5 * NSEC_PER_SEC);
@@ -279,7 +221,7 @@ START_TEST(the_owner_lifts_a_throttle_while_the_guest_waits)
 	set_up_queue();
 	for (i = 0; i < 20; i++)
 		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
-	finish();
+	steps_run();
 	vm_disk_stats_read(guest.vm, 0, &st);
 	ck_assert_uint_eq(20, st.reads);
 	vm_free(guest.vm);
@@ -315,7 +257,7 @@ START_TEST(a_freeze_holds_the_disk_worker_and_loses_no_request)
 	set_up_queue();
 	for (i = 0; i < 20; i++)
 		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
-	finish();
+	steps_run();
 	vm_disk_stats_read(guest.vm, 0, &st);
 	ck_assert_uint_eq(20, st.reads);
 	ck_assert_uint_eq(0, st.io_errors);
@@ -337,7 +279,7 @@ START_TEST(a_vm_ends_at_once_while_its_disk_is_throttled)
 	request(VIRTIO_BLK_T_IN, 1, DATA_GPA);
 	nr_steps--; /* do not wait for the second */
 	from = clock_now_ns();
-	finish();
+	steps_run();
 	ck_assert_uint_lt(clock_now_ns() - from, 900 * NSEC_PER_MSEC);
 	vm_disk_stats_read(guest.vm, 0, &st);
 	ck_assert_uint_eq(1, st.reads);
@@ -361,7 +303,7 @@ START_TEST(no_completion_comes_before_the_latency)
 	for (i = 0; i < 10; i++)
 		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
 	from = clock_now_ns();
-	finish();
+	steps_run();
 	took = clock_now_ns() - from;
 	ck_assert_uint_ge(took, 200 * NSEC_PER_MSEC);
 	vm_disk_stats_read(guest.vm, 0, &st);
@@ -388,7 +330,7 @@ START_TEST(requests_in_flight_complete_as_they_come_due)
 		offer(VIRTIO_BLK_T_IN, i, DATA_GPA + i * SECTOR);
 	wait_for(20);
 	from = clock_now_ns();
-	finish();
+	steps_run();
 	took = clock_now_ns() - from;
 	ck_assert_uint_ge(took, NSEC_PER_SEC);
 	ck_assert_uint_lt(took, 9 * NSEC_PER_SEC);
@@ -422,7 +364,7 @@ START_TEST(a_freeze_completes_nothing_that_is_in_flight)
 		if (i % 4 == 3)
 			wait_for(i + 1);
 	}
-	finish();
+	steps_run();
 	vm_disk_stats_read(guest.vm, 0, &st);
 	ck_assert_uint_eq(20, st.reads);
 	ck_assert_uint_eq(0, st.io_errors);
@@ -447,7 +389,7 @@ START_TEST(a_vm_ends_at_once_with_a_write_in_flight_and_tears_it)
 	offer(VIRTIO_BLK_T_OUT, MIB / SECTOR, DATA_GPA);
 	wait_for(1);
 	from = clock_now_ns();
-	finish();
+	steps_run();
 	ck_assert_uint_lt(clock_now_ns() - from, 5 * NSEC_PER_SEC);
 	ck_assert_uint_eq(0xff, status_of(0));
 	ck_assert_uint_eq(VIRTIO_BLK_S_IOERR, status_of(1));
@@ -471,7 +413,7 @@ START_TEST(a_guest_sees_the_errors_that_were_planted)
 	request(VIRTIO_BLK_T_IN, 100, DATA_GPA);
 	request(VIRTIO_BLK_T_OUT, 100, DATA_GPA);
 	request(VIRTIO_BLK_T_IN, 101, DATA_GPA);
-	finish();
+	steps_run();
 	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(0));
 	ck_assert_uint_eq(VIRTIO_BLK_S_IOERR, status_of(1));
 	ck_assert_uint_eq(VIRTIO_BLK_S_IOERR, status_of(2));
@@ -498,7 +440,7 @@ START_TEST(a_guest_waits_out_each_stall)
 	for (i = 0; i < 7; i++)
 		request(VIRTIO_BLK_T_IN, i, DATA_GPA);
 	from = clock_now_ns();
-	finish();
+	steps_run();
 	ck_assert_uint_ge(clock_now_ns() - from, 100 * NSEC_PER_MSEC);
 	vm_disk_stats_read(guest.vm, 0, &st);
 	ck_assert_uint_eq(7, st.reads);
