@@ -25,6 +25,7 @@ int cmd_list(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 
 /* Not for users: the process that holds one VM, see runner/session.h. */
 int cmd_vm(int argc, char **argv);

@@ -11,6 +11,7 @@
 #include "runner/launch_child.h"
 #include "runner/launch_exec.h"
 #include "runner/prepare.h"
+#include "runner/replay.h"
 #include "runner/sched_source.h"
 #include "runner/status.h"
 #include "vmm/vmm.h"
@@ -80,6 +81,18 @@ static void choose_accel(const struct launch_opts *opts, json_t *plan,
 	snprintf(res->accel, sizeof(res->accel), "%s", accel);
 }
 
+/* What finds this kernel again, wherever "default" points by then. */
+static void set_from(json_t *out, const struct kernel *k)
+{
+	size_t len = k->dir ? strlen(k->dir) : 0;
+	bool in_dir = len && !strncmp(k->source, k->dir, len) &&
+		k->source[len] == '/';
+	char *path = realpath(in_dir ? k->dir : k->source, NULL);
+
+	set_text(out, "from", path);
+	free(path);
+}
+
 static void prepare_kernel(const struct launch_opts *opts, json_t *plan,
 			   struct launch_result *res)
 {
@@ -100,6 +113,7 @@ static void prepare_kernel(const struct launch_opts *opts, json_t *plan,
 		json_object_set_new(plan, "kernel", out);
 	}
 	set_text(out, "path", k.source);
+	set_from(out, &k);
 	set_text(out, "release", k.release);
 	set_text(out, "hash", k.hash);
 	set_text(out, "config_hash", k.config_hash);
@@ -210,9 +224,14 @@ static void prepare_scheduler(const struct launch_opts *opts, json_t *plan,
 		stop(res, LAUNCH_ERROR, "out of memory");
 		return;
 	}
-	if (!strcmp(kind, "builtin")) {
+	if (opts->replay && opts->replay->object)
+		path = opts->replay->object;
+	else if (!strcmp(kind, "builtin"))
+		path = NULL;
+	if (!path) {
 		write_builtin(name, object, res);
-	} else if (!strcmp(kind, "source")) {
+	} else if (!strcmp(kind, "source") &&
+		   !(opts->replay && opts->replay->object)) {
 		compile_source(plan, path, object, res);
 	} else {
 		err = path_copy_file(path, object);
@@ -242,10 +261,15 @@ static void prepare_programs(json_t *plan, struct launch_result *res)
 void launch_prepare(const struct launch_opts *opts, json_t *plan,
 		    struct launch_result *res)
 {
+	char why[480];
+
 	*res = (struct launch_result){ .status = LAUNCH_OK };
 	prepare_kernel(opts, plan, res);
 	if (res->status == LAUNCH_OK)
 		prepare_scheduler(opts, plan, res);
+	if (res->status == LAUNCH_OK &&
+	    !replay_check(opts->replay, plan, why, sizeof(why)))
+		stop(res, LAUNCH_USAGE, "%s", why);
 	if (res->status == LAUNCH_OK)
 		prepare_programs(plan, res);
 	if (res->status == LAUNCH_OK)

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+struct replay;
 struct status;
 
 enum launch_accel { LAUNCH_ACCEL_AUTO, LAUNCH_ACCEL_KVM, LAUNCH_ACCEL_EMULATED };
@@ -21,6 +22,7 @@ struct launch_opts {
 	const char *kernel;	/* path of an image or kernel directory; NULL: the fetched one */
 	const char *out_dir;	/* exists, new, empty */
 	bool quiet;		/* no progress on stderr */
+	const struct replay *replay; /* borrowed; NULL: nothing need be the same */
 	struct status *status;	/* borrowed; NULL: no live line on stderr */
 	bool exec;		/* stdin, stdout, stderr are the guest program's */
 };

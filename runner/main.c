@@ -17,6 +17,7 @@ static const struct command {
 	{ "check", cmd_check, "parse a scenario, and no more" },
 	{ "exec", cmd_exec, "run a command of this machine in a VM" },
 	{ "doctor", cmd_doctor, "what this machine lacks, and what mends it" },
+	{ "replay", cmd_replay, "do a run again from its directory" },
 	{ "__vm", cmd_vm, NULL },
 	{ "__probe", cmd_probe, NULL },
 	{ "__emu-init", cmd_emu_init, NULL },
@@ -28,7 +29,6 @@ static const struct command {
 	{ "bisect", NULL, NULL },
 	{ "kselftest", NULL, NULL },
 	{ "report", NULL, NULL },
-	{ "replay", NULL, NULL },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -35,10 +35,14 @@ static json_t *kernel_json(const struct result_input *in)
 	static const char *const keys[] = { "release", "config_hash", "hash",
 					    NULL };
 	const json_t *kernel = json_object_get(in->facts, "kernel");
+	json_t *json;
 
 	if (!kernel)
 		kernel = json_object_get(in->plan, "kernel");
-	return members(kernel, keys);
+	json = members(kernel, keys);
+	json_object_set_new(json, "path", null_or(json_object_get(
+		json_object_get(in->plan, "kernel"), "from")));
+	return json;
 }
 
 static json_t *scheduler_json(const struct result_input *in)

@@ -8,6 +8,7 @@
 
 #include "lib/log.h"
 #include "lib/path.h"
+#include "runner/bundle.h"
 #include "runner/plan.h"
 #include "runner/report.h"
 #include "runner/result.h"
@@ -92,6 +93,7 @@ void run_launch(struct run *r)
 		.out_dir = r->dir,
 		.quiet = r->opts->quiet,
 		.status = r->opts->status,
+		.replay = r->opts->replay,
 	};
 
 	r->ops->prepare(&lo, r->plan, &r->launched);
@@ -173,9 +175,20 @@ void run_say_usage(const struct run *r, const char *dir, struct run_end *end)
 	end->no_compile = r->launched.no_compile;
 }
 
+/* Something ran, and not well. */
+static bool wants_bundle(const struct run *r)
+{
+	const enum verdict v = r->judgement.verdict;
+
+	return v == VERDICT_FAIL || v == VERDICT_ERROR ||
+		(v == VERDICT_INCONCLUSIVE && r->facts);
+}
+
 void run_finish(struct run *r, FILE *out, struct run_end *end)
 {
 	end->result = write_result(r);
+	if (end->result && wants_bundle(r))
+		bundle_write(r->dir, end->result, r->facts);
 	end->verdict = r->judgement.verdict;
 	end->host_unfit = r->launched.host_unfit;
 	if (r->launched.status == LAUNCH_INTERRUPTED)

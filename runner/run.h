@@ -62,4 +62,12 @@ void run_controlled(const struct run_ops *ops, const struct run_opts *opts,
 /** cmd_run_with() - cmd_run() with a launcher of the caller's and a stdout */
 int cmd_run_with(const struct run_ops *ops, int argc, char **argv, FILE *out);
 
+/** cmd_run_opts() - the same with options that were parsed before */
+int cmd_run_opts(const struct run_ops *ops, struct run_opts *opts, int argc,
+		 char **argv, FILE *out);
+
+/** cmd_replay_with() - likewise cmd_replay() */
+int cmd_replay_with(const struct run_ops *ops, int argc, char **argv,
+		    FILE *out);
+
 #endif

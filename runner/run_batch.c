@@ -142,6 +142,8 @@ static uint64_t seed_of(const struct run_opts *opts, uint64_t boot)
 {
 	if (!opts->has_seed)
 		return new_seed();
+	if (opts->seeds)
+		return opts->seeds[boot];
 	return (opts->seed + boot) & PLAN_SEED_MAX;
 }
 
@@ -437,33 +439,43 @@ static int run_live(const struct run_ops *ops, const struct batch *b,
 	return code;
 }
 
+static int misuse_code(const struct run_opts *opts)
+{
+	return opts->git_bisect ? KTSTR_BISECT_ABORT : KTSTR_EXIT_USAGE;
+}
+
+int cmd_run_opts(const struct run_ops *ops, struct run_opts *opts, int argc,
+		 char **argv, FILE *out)
+{
+	struct batch b = { 0 };
+	int code;
+
+	log_set_level(opts->verbose ? LOG_LVL_DEBUG :
+		      opts->quiet ? LOG_LVL_WARN : LOG_LVL_INFO);
+	batch_read(&b, argc, argv, opts);
+	if (b.bad)
+		code = misuse_code(opts);
+	else if (opts->print_config)
+		code = print_config(&b, out);
+	else if (opts->dry_run)
+		code = dry_run(&b, opts, out);
+	else
+		code = run_live(ops, &b, opts, out);
+	batch_fini(&b);
+	return code;
+}
+
 int cmd_run_with(const struct run_ops *ops, int argc, char **argv, FILE *out)
 {
 	enum run_opts_status status;
 	struct run_opts opts;
-	struct batch b = { 0 };
-	int code, misuse;
 
 	status = run_opts_parse(argc, argv, &opts);
-	misuse = opts.git_bisect ? KTSTR_BISECT_ABORT : KTSTR_EXIT_USAGE;
 	if (status == RUN_OPTS_HELP) {
 		run_opts_help(out);
 		return 0;
 	}
 	if (status == RUN_OPTS_BAD)
-		return misuse;
-	log_set_level(opts.verbose ? LOG_LVL_DEBUG :
-		      opts.quiet ? LOG_LVL_WARN : LOG_LVL_INFO);
-
-	batch_read(&b, argc, argv, &opts);
-	if (b.bad)
-		code = misuse;
-	else if (opts.print_config)
-		code = print_config(&b, out);
-	else if (opts.dry_run)
-		code = dry_run(&b, &opts, out);
-	else
-		code = run_live(ops, &b, &opts, out);
-	batch_fini(&b);
-	return code;
+		return misuse_code(&opts);
+	return cmd_run_opts(ops, &opts, argc, argv, out);
 }

@@ -104,7 +104,7 @@ static bool number(const char *option, const char *text, uint64_t min,
 	return false;
 }
 
-static bool accel(const char *text, enum launch_accel *a)
+bool run_opts_accel(const char *text, enum launch_accel *a)
 {
 	static const char *const names[] = {
 		[LAUNCH_ACCEL_AUTO] = "auto",
@@ -120,7 +120,7 @@ static bool accel(const char *text, enum launch_accel *a)
 		return true;
 	}
 	fprintf(stderr,
-		"ktstr run: --accel %s: not one of auto, kvm, emulated\n",
+		"ktstr: --accel %s: not one of auto, kvm, emulated\n",
 		text);
 	return false;
 }
@@ -230,7 +230,7 @@ static bool take(struct run_opts *opts, int c, const char *arg)
 		opts->out = arg;
 		return true;
 	case OPT_ACCEL:
-		return accel(arg, &opts->accel);
+		return run_opts_accel(arg, &opts->accel);
 	case OPT_TRANSPORT:
 		return transport(arg, &opts->transport);
 	case OPT_DRY_RUN:

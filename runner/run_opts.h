@@ -25,6 +25,8 @@ struct run_opts {
 	uint64_t boots;
 	uint64_t seed;
 	bool has_seed;
+	const uint64_t *seeds;	/* of each boot, borrowed; NULL: seed, + 1, ... */
+	const struct replay *replay; /* borrowed; NULL: not one */
 	bool dry_run, print_config;
 	bool control;
 	bool quiet, verbose;
@@ -45,6 +47,9 @@ enum run_opts_status { RUN_OPTS_OK, RUN_OPTS_HELP, RUN_OPTS_BAD };
  */
 enum run_opts_status run_opts_parse(int argc, char **argv,
 				    struct run_opts *opts);
+
+/** run_opts_accel() - the word of --accel. False: it was said. */
+bool run_opts_accel(const char *text, enum launch_accel *a);
 
 void run_opts_help(FILE *to);
 

@@ -79,9 +79,9 @@ holds "death: what can't be written is said, step by step" \
 holds "death: the stall is the verdict" '.scheduler.exit.kind == 1026'
 # the emulated host's CPUs have watchpoints, which not every KVM hands out
 holds "death: one look, and it says who saw the end" \
-	'.vm.accel as $accel | [.looks.list[] | select(.why == "death")] | length == 1 and
-	 (.[0].seen_by == "watchpoint" or
-	  ($accel != "emulated" and .[0].seen_by == "sample"))'
+	'([.looks.list[] | select(.why == "death") | .seen_by] == ["watchpoint"]) or
+	 (.vm.accel != "emulated" and
+	  [.looks.list[] | select(.why == "death") | .seen_by] == ["sample"])'
 holds "death: stopped at the write, before the kernel went on" \
 	'.looks.list[] | select(.why == "death") |
 	 .seen_by != "watchpoint" or .state == "enabled"'
