@@ -52,7 +52,8 @@ $(O)/%.bpf.o: %.bpf.c $(O)/include/vmlinux.h
 	$(Q)$(LLVM_STRIP) -g $@
 
 # blob.S takes its files from $(O) by -I, so it must wait for them by name
-$(O)/runner/blob_data.o: runner/blob.S $(bpf-objs) $(O)/agent/ktstr-agent
+$(O)/runner/blob_data.o: runner/blob.S runner/builtin_list.h $(bpf-objs) \
+		$(O)/agent/ktstr-agent
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -I$(O) -c $< -o $@
+	$(Q)$(CC) -I. -I$(O) -c $< -o $@

@@ -1,32 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/blob.h"
 
+#include "runner/builtin_list.h"
+
 #include <pthread.h>
 #include <string.h>
 
 /* Each is a pair of labels in runner/blob.S. */
-#define BLOBS(do_blob) \
-	do_blob(agent) \
-	do_blob(simple) \
-	do_blob(fifo) \
-	do_blob(starve_one) \
-	do_blob(stall) \
-	do_blob(map_lies) \
-	do_blob(delay_io) \
-	do_blob(per_llc) \
-	do_blob(unfair) \
-	do_blob(idle_leak)
+#define DECLARE(n, ...) extern const unsigned char blob_##n[], blob_##n##_end[];
+DECLARE(agent)
+BUILTINS(DECLARE)
 
-#define DECLARE(n) extern const unsigned char blob_##n[], blob_##n##_end[];
-BLOBS(DECLARE)
+#define NAME(n, ...) #n,
+static const char *const names[] = { NAME(agent) BUILTINS(NAME) };
 
-#define NAME(n) #n,
-static const char *const names[] = { BLOBS(NAME) };
-
-#define BOUNDS(n) { blob_##n, blob_##n##_end },
+#define BOUNDS(n, ...) { blob_##n, blob_##n##_end },
 static const struct {
 	const unsigned char *start, *end;
-} bounds[] = { BLOBS(BOUNDS) };
+} bounds[] = { BOUNDS(agent) BUILTINS(BOUNDS) };
 
 #define NR_BLOBS (sizeof(names) / sizeof(names[0]))
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/builtin.h"
 
+#include "runner/builtin_list.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,19 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct builtin builtins[] = {
-	{ "simple", "weighted virtual time on one shared queue", false },
-	{ "fifo", "one queue, first come first served", false },
-	{ "per_llc", "weighted virtual time, a queue for each LLC, stealing",
-	  false },
-	{ "starve_one", "never dispatches one task", true },
-	{ "stall", "stops dispatching user tasks after a while", true },
-	{ "map_lies", "schedules well, but its stats map is wrong", true },
-	{ "delay_io", "holds tasks that wake from disk IO", true },
-	{ "unfair", "gives every second task longer slices for free", true },
-	{ "idle_leak", "leaves CPUs idle with work queued", true },
-	{ 0 },
-};
+#define BUILTIN(n, object, is_fault, text) { #n, text, is_fault },
+const struct builtin builtins[] = { BUILTINS(BUILTIN) { 0 } };
 
 const struct builtin *builtin_find(const char *name)
 {
