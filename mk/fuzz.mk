@@ -2,6 +2,7 @@
 # Fuzz targets. A folder's fuzz/build.mk says
 #
 #   fuzz-srcs-NAME := the sources that DIR/fuzz/NAME.c tests
+#   fuzz-archives-NAME := folders instead, of which it links what it needs
 #   fuzz-libs-NAME := what else it links, if anything
 #   fuzz-args-NAME := more of libFuzzer's options, if any
 #   $(eval $(call fuzz_targets,DIR,NAME...))
@@ -31,6 +32,15 @@ $(O)/fuzz/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CXX) $(CPPFLAGS) -std=c++17 $(FUZZ_FLAGS) -c $< -o $@
 
+# A folder's objects but for those that assemble other files
+fuzz-no-objs := blob.o blob_data.o
+define fuzz_archive
+$(O)/fuzz/obj/$(1).a: $(patsubst %,$(O)/fuzz/obj/$(1)/%,$(filter-out $(fuzz-no-objs),$($(1)-objs)))
+	$$(call say,FUZZAR,$$@)
+	$$(Q)rm -f $$@; $$(AR) rcs $$@ $$^
+deps += $(patsubst %.o,$(O)/fuzz/obj/$(1)/%.d,$($(1)-objs))
+endef
+
 # The target's own object has libFuzzer's entry
 define fuzz_targets
 $(foreach t,$(2),$(eval $(call fuzz_rule,$(1),$(t),$(patsubst %,$(O)/fuzz/obj/%.o,$(basename $(1)/fuzz/$(t).c $(fuzz-srcs-$(t)))))))
@@ -41,7 +51,7 @@ fuzz-programs += $(O)/fuzz/$(2)
 fuzz-corpus-$(2) := $(1)/fuzz/corpus/$(2)
 deps += $(3:.o=.d)
 $(O)/fuzz/obj/$(1)/fuzz/$(2).o: FUZZ_DEFINES := -DFUZZ_ENTRY=fuzz_$(2)
-$(O)/fuzz/$(2): $(3)
+$(O)/fuzz/$(2): $(3) $(patsubst %,$(O)/fuzz/obj/%.a,$(fuzz-archives-$(2)))
 	$$(call say,FUZZ,$$@)
 	$$(Q)$$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $$@ $$^ \
 		$(fuzz-libs-$(2)) -lz -lpthread
