@@ -92,7 +92,7 @@ static json_t *disks_json(const struct scenario *s, uint64_t seed)
 		const struct scn_disk *d = &s->disks[i];
 
 		json_array_append_new(disks, json_pack(
-			"{s:s,s:o,s:s?,s:b,s:b,s:f,s:{s:o,s:o,s:o,s:o,s:o},s:o,s:o}",
+			"{s:s,s:o,s:s?,s:b,s:b,s:f,s:{s:o,s:o,s:o,s:o,s:o},s:o,s:o,s:o}",
 			"name", d->name, "size_bytes",
 			json_u64(d->size_bytes), "image", d->image,
 			"read_only", d->read_only, "keep_writes",
@@ -103,7 +103,8 @@ static json_t *disks_json(const struct scenario *s, uint64_t seed)
 			json_u64(d->throttle.latency_ns), "jitter_ns",
 			json_u64(d->throttle.jitter_ns), "faults",
 			faults_json(&d->faults), "seed",
-			json_u64(disk_seed(seed, d->name))));
+			json_u64(disk_seed(seed, d->name)), "queues",
+			json_u64(d->queues)));
 	}
 	return disks;
 }

@@ -18,6 +18,7 @@ struct diag;
 
 #define SCENARIO_MAX_CPUS 16
 #define SCENARIO_MAX_DISKS 8
+#define SCENARIO_MAX_QUEUES 8 /* of one disk */
 #define SCENARIO_MIN_DISK (1ULL << 20)
 #define SCENARIO_MAX_DISK (64ULL << 30)
 #define SCENARIO_MAX_WORKLOADS 32
@@ -63,6 +64,7 @@ struct scn_disk {
 	bool keep_writes;	/* in the image, instead of in memory */
 	struct scn_throttle throttle;
 	struct scn_faults faults;
+	uint64_t queues;
 	double tolerance;
 };
 

@@ -142,6 +142,8 @@ static const struct field disk_fields[] = {
 	  AT(scn_disk, keep_writes) },
 	{ .key = "faults", .type = FIELD_TABLE, AT(scn_disk, faults),
 	  .table = &scenario_faults_spec, .inline_table = true },
+	{ .key = "queues", .type = FIELD_UINT, AT(scn_disk, queues),
+	  .min = 1, .max = SCENARIO_MAX_QUEUES },
 	{ 0 },
 };
 
@@ -149,7 +151,7 @@ static const struct table_spec disk_spec = {
 	.what = "[[disk]]",
 	.fields = disk_fields,
 	.size = sizeof(struct scn_disk),
-	.defaults = &(const struct scn_disk){ .tolerance = 0.05 },
+	.defaults = &(const struct scn_disk){ .tolerance = 0.05, .queues = 1 },
 	.max = SCENARIO_MAX_DISKS,
 };
 

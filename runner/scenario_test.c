@@ -118,6 +118,8 @@ static const struct bad {
 	{ LOAD DISK "throttle = { jitter = \"61s\" }\n",
 	  "t.toml:9:23: error: jitter must be between 0ns and 60s, not 61s",
 	  NULL },
+	{ LOAD DISK "queues = 9\n",
+	  "t.toml:9:10: error: queues must be between 1 and 8, not 9", NULL },
 	{ LOAD DISK "faults = { error_rate = 2 }\n",
 	  "t.toml:9:25: error: error_rate must be at most 100%", NULL },
 	{ LOAD DISK "faults = { error_rate = 1e-10 }\n",
@@ -466,6 +468,7 @@ static const char whole[] =
 	"size = \"256M\"\n"
 	"throttle = { iops = \"500/s\", bps = \"8MB/s\", burst = \"20ms\", latency = \"2ms\", jitter = \"500us\" }\n"
 	"faults = { error_rate = \"2.5%\", stall = \"10ms\", stall_every = 100 }\n"
+	"queues = 2\n"
 	"tolerance = \"2.5%\"\n"
 	"[[disk]]\n"
 	"name = \"ro\"\n"
@@ -608,9 +611,9 @@ START_TEST(a_plan_has_everything_in_base_units)
 	assert_json("{\"topology\": {\"packages\": 2, \"nodes\": 2, \"llcs\": 4, \"cores_per_llc\": 1, \"threads_per_core\": 2}, \"cpus\": 8, \"memory_bytes\": 1610612736, \"deadline_ns\": 90000000000, \"cmdline_extra\": \"\", \"transport\": \"mmio\"}",
 		    json_object_get(plan, "vm"));
 	assert_json("[{\"name\": \"data\", \"size_bytes\": 268435456, \"image\": null, \"read_only\": false, \"keep_writes\": false, \"tolerance_ratio\": 0.025, \"throttle\": {\"iops\": 500, \"bps\": 8000000, \"burst_ns\": 20000000, \"latency_ns\": 2000000, \"jitter_ns\": 500000},"
-		    "  \"faults\": {\"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 0, \"stall_ns\": 10000000, \"stall_every\": 100, \"stall_at_ns\": 0, \"torn_writes\": false}, \"seed\": 21371594835082},"
+		    "  \"faults\": {\"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 0, \"stall_ns\": 10000000, \"stall_every\": 100, \"stall_at_ns\": 0, \"torn_writes\": false}, \"seed\": 21371594835082, \"queues\": 2},"
 		    " {\"name\": \"ro\", \"size_bytes\": 1048576, \"image\": null, \"read_only\": true, \"keep_writes\": false, \"tolerance_ratio\": 0.05, \"throttle\": {\"iops\": 0, \"bps\": 0, \"burst_ns\": 10000000, \"latency_ns\": 0, \"jitter_ns\": 0},"
-		    "  \"faults\": {\"error_ratio\": 0.0, \"error_from\": 0, \"error_bytes\": 0, \"stall_ns\": 0, \"stall_every\": 0, \"stall_at_ns\": 0, \"torn_writes\": false}, \"seed\": 1085857449897357}]",
+		    "  \"faults\": {\"error_ratio\": 0.0, \"error_from\": 0, \"error_bytes\": 0, \"stall_ns\": 0, \"stall_every\": 0, \"stall_at_ns\": 0, \"torn_writes\": false}, \"seed\": 1085857449897357, \"queues\": 1}]",
 		    json_object_get(plan, "disks"));
 	assert_json("{\"name\": \"reader\", \"kind\": \"io_rand_read\", \"workers\": 4, \"disk\": \"data\", \"cgroup\": \"batch/io\", \"cpus\": [4, 5, 6, 7], \"cpu_weight\": 50, \"cpu_max\": {\"quota_ns\": 150000000, \"period_ns\": 100000000}, \"nice\": -5, \"policy\": {\"kind\": \"rr\", \"priority\": 7}, \"params\": {\"block_bytes\": 16384, \"depth\": 1}, \"seed\": 99}",
 		    workload);

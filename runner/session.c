@@ -515,6 +515,7 @@ static int disks_of_plan(struct session *s, struct vm_disk_config *disks)
 				json_object_get(d, "read_only")),
 			.throttle = s->throttle[i],
 			.seed = u64_of(d, "seed"),
+			.queues = u64_of(d, "queues"),
 		};
 		if (!disks[i].name)
 			return -EINVAL;

@@ -16,6 +16,7 @@ topology = "1n1l2c1t"
 name = "data"
 size = "16M"
 throttle = { latency = "5ms", jitter = "2ms" }
+queues = 2
 
 [[workload]]
 name = "reader"
@@ -43,7 +44,7 @@ do = [ { set_faults = { disk = "data", error_rate = 0, error_size = "8M" } } ]
 [[phase]]
 name = "stall"
 duration = "1s"
-do = [ { set_faults = { disk = "data", error_size = 0, stall = "300ms" } } ]
+do = [ { set_faults = { disk = "data", error_size = 0, stall = "300ms", stall_at = "300ms" } } ]
 
 [telemetry]
 interval = "100ms"

@@ -615,12 +615,43 @@ static uint64_t wild(uint64_t *s, uint64_t good)
 	}
 }
 
+static const struct vm_throttle slow_disk = {
+	.iops = 20000, .latency_ns = 1000000, .jitter_ns = 3000000,
+};
+static const struct vm_disk_faults faulty_disk = {
+	.error_ppb = 300000000, .error_bytes = 4096, .stall_ns = 2000000,
+	.stall_every = 5, .torn_writes = true,
+};
+
+/* Half of them have a disk with requests in flight, where time goes by. */
+static void be_slow(bool slow)
+{
+	const struct vm_throttle none = { 0 };
+	const struct vm_disk_faults good = { 0 };
+
+	blk_limits_publish(&d.sh.limits, slow ? &slow_disk : &none);
+	blk_limits_publish_faults(&d.sh.limits, slow ? &faulty_disk : &good);
+}
+
 /* Random rings: no crash, no hang, and after a reset all is well. */
 START_TEST(a_wild_guest_harms_itself_only)
 {
-	uint64_t s = _i, i, j;
+	uint64_t s = _i, i, j, in_flight = 0;
 
+	be_slow(_i % 2);
 	for (i = 0; i < 300; i++) {
+		if (_i % 2 && rng_next(&s) % 2) {
+			d.sys.now_ns += rng_next(&s) % 3000000;
+			test_disk_step(&d, BLK_TOKEN_THROTTLE);
+		}
+		if (_i % 2) {
+			/* good ones, whose descriptors do not stay good */
+			for (j = 0; j < 3; j++)
+				test_slot_submit(&d.slots[j], &d.r,
+						 j ? IN : OUT, j * 7, 2048);
+			test_disk_step(&d, BLK_TOKEN_KICK);
+		}
+		in_flight += d.s.pending.nr;
 		for (j = 0; j < QUEUE; j++) {
 			slot = &d.slots[rng_next(&s) % TEST_SLOTS];
 			test_slot_header(slot, wild(&s, rng_next(&s) % 16),
@@ -637,12 +668,17 @@ START_TEST(a_wild_guest_harms_itself_only)
 		test_ring_set_avail_idx(
 			&d.r, wild(&s, test_ring_avail_idx(&d.r) +
 					       rng_next(&s) % QUEUE));
-		if (test_disk_step(&d, BLK_TOKEN_KICK) != BLK_STEP_BROKEN)
+		j = test_disk_step(&d, BLK_TOKEN_KICK);
+		if (j != BLK_STEP_BROKEN)
 			continue;
+		if (rng_next(&s) % 2)
+			blk_state_power_off(&d.s);
 		blk_state_reset(&d.s);
 		test_ring_restart(&d.r);
 		test_disk_activate(&d, TEST_FEATURES | TEST_INDIRECT);
 	}
+	ck_assert_int_eq(_i % 2, in_flight > 0);
+	be_slow(false);
 	blk_state_reset(&d.s);
 	test_ring_restart(&d.r);
 	test_disk_activate(&d, TEST_FEATURES | TEST_INDIRECT);

@@ -494,8 +494,8 @@ static bool go_idle(struct blk_state *s)
 /*
  * Complete what is due, then serve at most a queue size of chains of each
  * queue, in turns, and no new one after BLK_TURN_NS: the largest request there
- * can be takes a second. While the worker is at it, and while it is blocked, the
- * guest need not kick. A chain that stalls keeps its turn.
+ * can be takes a second. While the worker is at it, and while it is blocked,
+ * the guest need not kick. A chain that stalls keeps its turn.
  */
 struct blk_outcome blk_state_drain(void *state)
 {
