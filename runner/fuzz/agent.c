@@ -414,7 +414,7 @@ static void step(uint8_t op)
 		g.ops->console(g.ctx, (const char *)data, n);
 		break;
 	case 3: /* any word of the region */
-		at = fuzz_take(&g.in, 3) % (sizeof(g.shm) / 4) * 4;
+		at = fuzz_take(&g.in, 3) % sizeof(g.shm) & ~3ULL;
 		n = fuzz_take(&g.in, op & 8 ? 4 : 1);
 		memcpy((char *)&g.shm + at, &n, 4);
 		break;
