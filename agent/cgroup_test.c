@@ -7,13 +7,16 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/plan.h"
+#include "agent/worker.h"
 
 static char mount[64];
 static char root[80];
@@ -201,6 +204,85 @@ START_TEST(tasks_between_cgroups_are_refused)
 }
 END_TEST
 
+static void put(const char *cgroup, const char *file, const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	make_file(cgroup, file);
+	snprintf(path, sizeof(path), "%s/%s/%s", mount, cgroup, file);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	ck_assert_int_eq(strlen(text), write(fd, text, strlen(text)));
+	close(fd);
+}
+
+static const struct {
+	const char *text;
+	int err;
+	uint64_t ns;
+} stats[] = {
+	{ "usage_usec 1234567\nuser_usec 1\nsystem_usec 2\n", 0, 1234567000 },
+	{ "nr_periods 0\nusage_usec 5\n", 0, 5000 },
+	{ "", -EBADMSG, 0 },
+	{ "usage_usec many\n", -EBADMSG, 0 },
+};
+
+START_TEST(a_program_is_accounted_by_its_own_cgroup)
+{
+	struct worker_account account = { 0 };
+	int fd;
+
+	make_file("ktstr", "x");
+	put("ktstr/hb.0", "cpu.stat", stats[_i].text);
+	fd = cgroup_make_leaf(root, "hb.0");
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(stats[_i].err, cgroup_account_read(fd, &account));
+	ck_assert_uint_eq(stats[_i].ns, account.cpu_time_ns);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_leaf_without_an_account_is_an_error)
+{
+	make_file("ktstr", "x");
+	ck_assert_int_eq(-ENOENT, cgroup_make_leaf(root, "hb.0"));
+	ck_assert_int_eq(-ENOENT, cgroup_make_leaf(root, "none/hb.0"));
+}
+END_TEST
+
+/* This process runs, a child sleeps, and nobody has the last number. */
+START_TEST(who_wants_a_cpu_is_told_from_who_sleeps)
+{
+	char tasks[64];
+	int p[2];
+	pid_t child;
+
+	ck_assert_int_eq(0, pipe(p));
+	child = fork();
+	if (!child) {
+		char c;
+
+		if (read(p[0], &c, 1) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	usleep(20000);
+	snprintf(tasks, sizeof(tasks), "%d\n%d\n999999999\n", child,
+		 getpid());
+	make_file("ktstr", "x");
+	put("ktstr/hb.0", "cgroup.threads", tasks);
+	ck_assert_uint_eq(1, cgroup_count_runnable(root, "hb.0"));
+	snprintf(tasks, sizeof(tasks), "%d\n", child);
+	put("ktstr/hb.0", "cgroup.threads", tasks);
+	ck_assert_uint_eq(0, cgroup_count_runnable(root, "hb.0"));
+	ck_assert_uint_eq(0, cgroup_count_runnable(root, "hb.1"));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	close(p[0]);
+	close(p[1]);
+}
+END_TEST
+
 START_TEST(enter_writes_the_callers_zero)
 {
 	make_cgroup("ktstr/batch");
@@ -227,6 +309,10 @@ int main(void)
 	tcase_add_test(tc, one_workload_with_all_cpus_frees_the_cgroup);
 	tcase_add_test(tc, disagreement_is_refused);
 	tcase_add_test(tc, tasks_between_cgroups_are_refused);
+	tcase_add_loop_test(tc, a_program_is_accounted_by_its_own_cgroup, 0,
+			    sizeof(stats) / sizeof(stats[0]));
+	tcase_add_test(tc, a_leaf_without_an_account_is_an_error);
+	tcase_add_test(tc, who_wants_a_cpu_is_told_from_who_sleeps);
 	tcase_add_test(tc, enter_writes_the_callers_zero);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

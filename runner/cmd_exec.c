@@ -353,9 +353,11 @@ static int exit_status(const char *out_dir)
 }
 
 /* What ended it, when the command itself did not. */
-static const char *facts_reason(json_t *facts)
+static const char *facts_reason(json_t *facts, char *buf, size_t len)
 {
 	json_t *end = json_object_get(facts, "end");
+	const char *kind = json_string_value(json_object_get(end, "kind"));
+	const char *detail = json_string_value(json_object_get(end, "detail"));
 	json_t *fatal = json_object_get(json_object_get(facts, "agent"),
 					"fatal");
 	json_t *failed = json_object_get(json_object_get(facts, "scheduler"),
@@ -365,11 +367,11 @@ static const char *facts_reason(json_t *facts)
 
 	if (!text)
 		text = json_string_value(json_object_get(failed, "message"));
-	if (!text)
-		text = json_string_value(json_object_get(end, "detail"));
-	if (!text || !*text)
-		text = json_string_value(json_object_get(end, "kind"));
-	return text ? text : "no reason is known";
+	if (text)
+		return text;
+	snprintf(buf, len, "%s%s%s", kind ? kind : "no reason is known",
+		 detail && *detail ? ": " : "", detail ? detail : "");
+	return buf;
 }
 
 static int run(struct exec_opts *o, json_t *plan)
@@ -377,6 +379,7 @@ static int run(struct exec_opts *o, json_t *plan)
 	struct launch_result res;
 	json_t *facts = NULL, *prepared;
 	char *stdin_path = path_join(o->launch.out_dir, "stdin");
+	char why[256];
 	int status = EXIT_OURS, err;
 
 	launch_prepare(&o->launch, plan, &res);
@@ -401,7 +404,7 @@ static int run(struct exec_opts *o, json_t *plan)
 		status = exit_status(o->launch.out_dir);
 	if (res.status == LAUNCH_OK && status == EXIT_OURS)
 		complain("the command did not come to its end",
-			 facts_reason(facts));
+			 facts_reason(facts, why, sizeof(why)));
 out:
 	json_decref(facts);
 	free(stdin_path);

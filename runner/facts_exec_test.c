@@ -104,6 +104,9 @@ START_TEST(a_copy_without_numbers_leaves_none)
 	says(1, EXEC_STDOUT, "nothing\n");
 	assert_totals(2, "json", "null");
 	assert_totals(2, "match", "{\"time\": null}");
+	says(2, EXEC_STDOUT, "{\"n\": 1}\nTime: 1\n");
+	assert_totals(3, "json", "null");
+	assert_totals(3, "match", "{\"time\": null}");
 }
 END_TEST
 
