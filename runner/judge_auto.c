@@ -324,7 +324,12 @@ void judge_delivery(const json_t *planned, const json_t *part,
 	if (slack < tolerance)
 		slack = tolerance;
 
-	if (is > 1 + slack)
+	/* delivered over asked is the share of time that the throttle took */
+	if (real(disk, "backing_ns") > is * part_ns)
+		finding_set(f, VERDICT_INCONCLUSIVE,
+			    "the image took %.0f ms, more than the throttle's own %.0f",
+			    real(disk, "backing_ns") / 1e6, is * part_ns / 1e6);
+	else if (is > 1 + slack)
 		finding_set(f, VERDICT_INCONCLUSIVE,
 			    "the disk delivered %.4g of what was asked, too much",
 			    is);
