@@ -34,7 +34,7 @@ static void list_scenario(const char *path)
 
 	diag_init(&d, path);
 	if (scenario_load(path, NULL, &s, &d)) {
-		printf("  %-24s does not parse: %s\n", path,
+		printf("  %-24s can't be used: %s\n", path,
 		       d.nr ? d.entries[0].message : "out of memory");
 	} else {
 		printf("  %-24s %s\n  %-24s %s\n", s->name,
