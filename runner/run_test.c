@@ -15,6 +15,7 @@
 #include "lib/path.h"
 #include "runner/result.h"
 #include "runner/rundir.h"
+#include "runner/status.h"
 
 /* What the launcher's double is to do; one command runs at a time. */
 static struct {
@@ -25,6 +26,7 @@ static struct {
 	struct launch_opts opts;
 	char kernel[64];
 	char out_dir[256];
+	bool on_terminal;	/* stderr is one */
 } fake;
 
 static char *tmp;	/* the test's folder, and where it runs */
@@ -76,6 +78,8 @@ static void fake_run(const struct launch_opts *opts, json_t *plan,
 	ck_assert_uint_lt(i, 4);
 	fake.seeds[i] = json_integer_value(json_object_get(plan, "seed"));
 	snprintf(fake.out_dir, sizeof(fake.out_dir), "%s", opts->out_dir);
+	status_begin(opts->status, plan);
+	status_end(opts->status);
 	*res = fake.run[i];
 	strcpy(res->accel, "emulated");
 	*facts = fake.iterations[i] ? facts_of(fake.iterations[i]) : NULL;
@@ -115,18 +119,39 @@ static void tear_down(void)
 	free(err_text);
 }
 
+/* Returns what becomes stderr, and in @from where that is read. */
+static int open_stderr(int *from)
+{
+	int fd;
+
+	if (!fake.on_terminal) {
+		*from = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+		ck_assert_int_ge(*from, 0);
+		return dup(*from);
+	}
+	*from = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+	ck_assert_int_ge(*from, 0);
+	ck_assert_int_eq(0, grantpt(*from));
+	ck_assert_int_eq(0, unlockpt(*from));
+	fd = open(ptsname(*from), O_RDWR | O_NOCTTY);
+	ck_assert_int_ge(fd, 0);
+	setenv("TERM", "xterm", 1);
+	return fd;
+}
+
 /* Run `ktstr run ...`; the words are separated by single spaces. */
 static int command(const char *words)
 {
 	char *argv[24], *copy = strdup(words), *save, *p;
-	int argc = 0, code, err_fd, saved = dup(2);
+	int argc = 0, code, err_fd, from, saved = dup(2);
 	size_t len;
+	ssize_t n;
 	FILE *f;
 
 	for (p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save))
 		argv[argc++] = p;
 	argv[argc] = NULL;
-	err_fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	err_fd = open_stderr(&from);
 	ck_assert_int_ge(err_fd, 0);
 	dup2(err_fd, 2);
 	free(out_text);
@@ -138,8 +163,12 @@ static int command(const char *words)
 	close(saved);
 	free(err_text);
 	err_text = calloc(1, 8192);
-	ck_assert_int_ge(pread(err_fd, err_text, 8191, 0), 0);
+	if (!fake.on_terminal)
+		ck_assert_int_eq(0, lseek(from, 0, SEEK_SET));
+	for (len = 0; (n = read(from, err_text + len, 8191 - len)) > 0;)
+		len += n;
 	close(err_fd);
+	close(from);
 	free(copy);
 	return code;
 }
@@ -422,6 +451,46 @@ START_TEST(a_ratio_asks_for_its_control_by_itself)
 }
 END_TEST
 
+static const struct {
+	const char *words;
+	bool on_terminal;
+	const char *want;	/* each after its own erasure; NULL: no escape */
+} live[] = {
+	{ "run a.toml", true, "a: starting" },
+	{ "run a.toml -n 2 b.toml", true, "1/4 a: starting|2/4 a: starting|3/4 b: starting|4/4 b: starting" },
+	{ "run b.toml --control -n 2 --seed 4", true,
+	  "b (scheduler 1/2): starting|b (control 1/2): starting|b (scheduler 2/2): starting|b (control 2/2): starting" },
+	{ "run a.toml --control b.toml --seed 4", true,
+	  "1/2 a (scheduler 1/1): starting|1/2 a (control 1/1): starting|2/2 b (scheduler 1/1): starting" },
+	{ "run a.toml -q", true, NULL },
+	{ "run a.toml", false, NULL },
+};
+
+START_TEST(the_live_line_says_which_of_the_runs_it_is)
+{
+	char *want = live[_i].want ? strdup(live[_i].want) : NULL;
+	char *save, *part, *at;
+
+	write_text("b.toml", SCENARIO("b"));
+	fake.on_terminal = live[_i].on_terminal;
+	ck_assert_int_eq(0, command(live[_i].words));
+	if (!want)
+		ck_assert_ptr_null(strchr(err_text, '\033'));
+	at = err_text;
+	for (part = want ? strtok_r(want, "|", &save) : NULL; part;
+	     part = strtok_r(NULL, "|", &save)) {
+		at = strstr(at, "\r\033[K");
+		ck_assert_msg(at && !strncmp(at + 4, part, strlen(part)),
+			      "want %s, got %s", part, at ? at + 4 : "nothing");
+		/* and it is erased before the next */
+		at = strstr(at + 4, "\r\033[K");
+		ck_assert_ptr_nonnull(at);
+		at += 4;
+	}
+	free(want);
+}
+END_TEST
+
 START_TEST(a_control_that_fails_to_run_is_an_error)
 {
 	fake.run[1] = (struct launch_result){ .status = LAUNCH_ERROR,
@@ -647,6 +716,8 @@ int main(void)
 	tcase_add_test(tc, out_is_the_run_directory_and_never_overwritten);
 	tcase_add_test(tc, a_control_runs_in_turns_and_in_one_result);
 	tcase_add_test(tc, a_ratio_asks_for_its_control_by_itself);
+	tcase_add_loop_test(tc, the_live_line_says_which_of_the_runs_it_is, 0,
+			    sizeof(live) / sizeof(live[0]));
 	tcase_add_test(tc, a_control_that_fails_to_run_is_an_error);
 	tcase_add_test(tc, dry_run_and_print_config_start_nothing);
 	tcase_add_test(tc, a_folder_stands_for_its_scenarios);
