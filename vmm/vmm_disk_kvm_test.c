@@ -19,7 +19,8 @@
 #include "vmm/virtio_mmio.h"
 
 #define DISK (LAYOUT_VIRTIO_MMIO + VIRTIO_MMIO_BYTES) /* after the port */
-#define RING_GPA 0x400000ULL
+/* Each queue has its own rings, headers and status bytes. */
+#define RING_GPA (0x400000ULL + 0x10000 * queue)
 #define AVAIL_GPA (RING_GPA + 0x1000)
 #define USED_GPA (RING_GPA + 0x2000)
 #define HDR_GPA (RING_GPA + 0x3000)
@@ -28,7 +29,8 @@
 #define QUEUE 64
 #define SECTOR 512
 
-static unsigned int nr_requests;
+static unsigned int queue; /* that what follows is about */
+static unsigned int nr_requests[2];
 
 static void reg(uint32_t off, uint32_t value)
 {
@@ -40,10 +42,9 @@ static unsigned int reg_read(uint32_t off)
 	return step(STEP_READ, DISK + off, 0, 4);
 }
 
-/* The driver's way to DRIVER_OK. Source: virtio 1.4, 3.1.1. */
-static void set_up_queue(void)
+static void set_up_rings(void)
 {
-	static const struct {
+	const struct {
 		uint32_t reg;
 		uint64_t value;
 	} rings[] = {
@@ -53,20 +54,35 @@ static void set_up_queue(void)
 	};
 	size_t i;
 
-	reg(VIRTIO_MMIO_STATUS, 0);
-	reg(VIRTIO_MMIO_STATUS, 1);
-	reg(VIRTIO_MMIO_STATUS, 3);
-	reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
-	reg(VIRTIO_MMIO_DRIVER_FEATURES, 1); /* VERSION_1 */
-	reg(VIRTIO_MMIO_STATUS, 11);
-	reg(VIRTIO_MMIO_QUEUE_SEL, 0);
+	reg(VIRTIO_MMIO_QUEUE_SEL, queue);
 	reg(VIRTIO_MMIO_QUEUE_NUM, QUEUE);
 	for (i = 0; i < 3; i++) {
 		reg(rings[i].reg, rings[i].value);
 		reg(rings[i].reg + 4, rings[i].value >> 32);
 	}
 	reg(VIRTIO_MMIO_QUEUE_READY, 1);
+}
+
+/* The driver's way to DRIVER_OK. Source: virtio 1.4, 3.1.1. */
+static void set_up_queues(unsigned int nr, uint32_t features)
+{
+	reg(VIRTIO_MMIO_STATUS, 0);
+	reg(VIRTIO_MMIO_STATUS, 1);
+	reg(VIRTIO_MMIO_STATUS, 3);
+	reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
+	reg(VIRTIO_MMIO_DRIVER_FEATURES, features);
+	reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	reg(VIRTIO_MMIO_DRIVER_FEATURES, 1); /* VERSION_1 */
+	reg(VIRTIO_MMIO_STATUS, 11);
+	for (queue = 0; queue < nr; queue++)
+		set_up_rings();
+	queue = 0;
 	reg(VIRTIO_MMIO_STATUS, 15);
+}
+
+static void set_up_queue(void)
+{
+	set_up_queues(1, 0);
 }
 
 /* One request of one sector: offered and kicked. */
@@ -75,7 +91,7 @@ static void offer(uint32_t type, uint64_t sector, uint64_t data_gpa)
 	struct vring_desc *d = at(RING_GPA, QUEUE * sizeof(*d));
 	struct vring_avail *avail = at(AVAIL_GPA, 4096);
 	struct virtio_blk_outhdr *h = at(HDR_GPA, 4096);
-	unsigned int n = nr_requests++, head = 3 * n;
+	unsigned int n = nr_requests[queue]++, head = 3 * n;
 
 	ck_assert_uint_lt(head + 2, QUEUE);
 	h[n] = (struct virtio_blk_outhdr){ .type = type, .sector = sector };
@@ -92,7 +108,7 @@ static void offer(uint32_t type, uint64_t sector, uint64_t data_gpa)
 	avail->ring[n] = head;
 	/* flags 0 and the new index in one word */
 	step(STEP_WRITE, AVAIL_GPA, (n + 1) << 16, 4);
-	reg(VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	reg(VIRTIO_MMIO_QUEUE_NOTIFY, queue);
 }
 
 /* Until so many requests are done, whichever. */
@@ -104,7 +120,7 @@ static void wait_for(unsigned int nr)
 static void request(uint32_t type, uint64_t sector, uint64_t data_gpa)
 {
 	offer(type, sector, data_gpa);
-	wait_for(nr_requests);
+	wait_for(nr_requests[queue]);
 }
 
 static uint8_t status_of(unsigned int n)
@@ -115,7 +131,8 @@ static uint8_t status_of(unsigned int n)
 static void start(struct vm_disk_config *disk)
 {
 	steps_begin(disk, VM_TRANSPORT_MMIO);
-	nr_requests = 0;
+	memset(nr_requests, 0, sizeof(nr_requests));
+	queue = 0;
 }
 
 START_TEST(a_guest_finds_the_disk_it_was_given)
@@ -284,6 +301,43 @@ START_TEST(a_vm_ends_at_once_while_its_disk_is_throttled)
 	vm_disk_stats_read(guest.vm, 0, &st);
 	ck_assert_uint_eq(1, st.reads);
 	ck_assert_uint_eq(0, st.throttled_now);
+	vm_free(guest.vm);
+}
+END_TEST
+
+/* MQ: each with its own doorbell, and served from its own rings. */
+START_TEST(a_guest_drives_two_queues_of_one_disk)
+{
+	struct vm_disk_config disk = { .name = "data", .size_bytes = MIB,
+				       .queues = 2 };
+	struct vm_disk_stats st;
+	unsigned int max;
+	uint8_t *data;
+
+	start(&disk);
+	data = at(DATA_GPA, 4096);
+	memset(data, 0x5a, SECTOR);
+	set_up_queues(2, 1u << VIRTIO_BLK_F_MQ);
+	reg(VIRTIO_MMIO_QUEUE_SEL, 2);
+	max = reg_read(VIRTIO_MMIO_QUEUE_NUM_MAX);
+	queue = 1;
+	request(VIRTIO_BLK_T_OUT, 100, DATA_GPA);
+	queue = 0;
+	request(VIRTIO_BLK_T_IN, 100, DATA_GPA + 1024);
+	queue = 1;
+	request(VIRTIO_BLK_T_IN, 100, DATA_GPA + 2048);
+	steps_run();
+	ck_assert_uint_eq(0, steps[max].value);
+	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(0));
+	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(1));
+	queue = 0;
+	ck_assert_uint_eq(VIRTIO_BLK_S_OK, status_of(0));
+	ck_assert_mem_eq(data, data + 1024, SECTOR);
+	ck_assert_mem_eq(data, data + 2048, SECTOR);
+	vm_disk_stats_read(guest.vm, 0, &st);
+	ck_assert_uint_eq(1, st.writes);
+	ck_assert_uint_eq(2, st.reads);
+	ck_assert_uint_ge(st.kicks, 3);
 	vm_free(guest.vm);
 }
 END_TEST
@@ -467,6 +521,7 @@ int main(void)
 	tcase_add_test(t, the_owner_lifts_a_throttle_while_the_guest_waits);
 	tcase_add_test(t, a_freeze_holds_the_disk_worker_and_loses_no_request);
 	tcase_add_test(t, a_vm_ends_at_once_while_its_disk_is_throttled);
+	tcase_add_test(t, a_guest_drives_two_queues_of_one_disk);
 	tcase_add_test(t, no_completion_comes_before_the_latency);
 	tcase_add_test(t, requests_in_flight_complete_as_they_come_due);
 	tcase_add_test(t, a_freeze_completes_nothing_that_is_in_flight);
