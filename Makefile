@@ -26,4 +26,5 @@ include selftests/build.mk
 
 all: $(O)/ktstr
 
+include mk/mutants.mk
 include mk/targets.mk

@@ -76,6 +76,8 @@ help:
 	@echo '  check-unit    unit tests'
 	@echo '  check-san     unit tests with sanitizers (SAN=thread: only that one)'
 	@echo '  check-vm      tests that boot guests'
+	@echo 'make mutants    break the disk line by line: the tests must notice'
+	@echo 'make fuzz T=60  each fuzz target for T seconds (fuzz-NAME: one)'
 	@echo 'make unit-DIR   the unit tests of one folder (lib, vmm, monitor, ...)'
 	@echo 'make bench      measure, and write docs/benchmarks.md; bench-boot: one section'
 	@echo 'make setup      only install what is missing (tools/setup --help)'

@@ -245,8 +245,10 @@ START_TEST(malformed_chains_cost_nothing_l5)
 	submit(0, 0, 512);
 	test_disk_kick(&d);
 	test_disk_expect(&d, &d.slots[0], OK, 513);
+	if (_i / 2) /* with tokens to take, or in debt */
+		d.sys.now_ns += 10 * NSEC_PER_SEC;
 	before = d.s.tb;
-	if (_i) { /* a loop */
+	if (_i % 2) { /* a loop */
 		test_ring_desc(&d.r, 8, d.slots[1].hdr_gpa, 16,
 			       VRING_DESC_F_NEXT, 8);
 	} else { /* no byte for the status */
@@ -260,6 +262,116 @@ START_TEST(malformed_chains_cost_nothing_l5)
 	ck_assert_uint_eq(0, test_disk_stats(&d).throttle_events);
 	ck_assert(!w->blocked);
 	ck_assert_mem_eq(&before.lane, &d.s.tb.lane, sizeof(before.lane));
+}
+END_TEST
+
+/* S40, S41: one look serves both, and leaves neither of them to be told again */
+START_TEST(kick_and_timer_are_both_read_s40_s41)
+{
+	const struct epoll_event both[] = {
+		blk_event_make(BLK_TOKEN_KICK),
+		blk_event_make(BLK_TOKEN_THROTTLE),
+	};
+
+	teardown();
+	setup_with((struct vm_throttle){ .iops = 10, .burst_ns = 1 },
+		   TEST_FEATURES);
+	submit(0, 0, 512);
+	submit(1, 0, 512);
+	test_disk_kick(&d);
+	ck_assert(w->blocked);
+	d.sys.now_ns = d.sys.armed_at_ns;
+	d.sys.nr_calls = 0;
+	blk_worker_poke(w);
+	blk_worker_step(w, both, 2);
+	ck_assert_uint_eq(1, test_sys_count(&d.sys, CALL_COUNTER_READ,
+					    w->timer_fd));
+	ck_assert_uint_eq(1, test_sys_count(&d.sys, CALL_COUNTER_READ,
+					    w->kick_fd));
+	ck_assert_uint_eq(2, test_disk_stats(&d).reads);
+	ck_assert(!w->armed);
+}
+END_TEST
+
+static void submit_discard(unsigned int slot, unsigned int nr,
+			   const struct virtio_blk_discard_write_zeroes *r)
+{
+	memcpy(d.slots[slot].data, r, nr * sizeof(*r));
+	test_slot_submit(&d.slots[slot], &d.r, VIRTIO_BLK_T_DISCARD, 0,
+			 nr * sizeof(*r));
+}
+
+/* Section 9: any of the ranges, not just the first */
+START_TEST(no_range_may_be_over_the_maximum_h8)
+{
+	struct virtio_blk_discard_write_zeroes r[] = {
+		{ 0, 8, 0 }, { 8, BLK_MAX_DISCARD_SECTORS, 0 },
+	};
+
+	d.s.disk.sectors = 1ULL << 40; /* so that all are in range */
+	submit_discard(0, 2, r);
+	test_disk_kick(&d);
+	ck_assert_uint_eq(OK, *d.slots[0].status);
+	r[1].num_sectors++;
+	submit_discard(1, 2, r);
+	test_disk_kick(&d);
+	ck_assert_uint_eq(VIRTIO_BLK_S_IOERR, *d.slots[1].status);
+}
+END_TEST
+
+/* Section 9: what is done much later is what was checked */
+START_TEST(ranges_are_done_as_they_were_checked_h9)
+{
+	const struct virtio_blk_discard_write_zeroes checked = { 0, 8, 0 };
+	const struct virtio_blk_discard_write_zeroes changed = { 0, 64, 0 };
+
+	teardown();
+	setup_with((struct vm_throttle){ .latency_ns = NSEC_PER_MSEC },
+		   TEST_FEATURES);
+	memset(d.slots[0].data, 0x5a, 16384);
+	test_slot_submit(&d.slots[0], &d.r, VIRTIO_BLK_T_OUT, 0, 16384);
+	test_disk_kick(&d);
+	d.sys.now_ns += NSEC_PER_MSEC;
+	test_disk_step(&d, BLK_TOKEN_THROTTLE);
+	submit_discard(1, 1, &checked);
+	test_disk_kick(&d);
+	memcpy(d.slots[1].data, &changed, sizeof(changed));
+	d.sys.now_ns += NSEC_PER_MSEC;
+	test_disk_step(&d, BLK_TOKEN_THROTTLE);
+	submit(2, 0, 16384);
+	test_disk_kick(&d);
+	d.sys.now_ns += NSEC_PER_MSEC;
+	test_disk_step(&d, BLK_TOKEN_THROTTLE);
+	ck_assert_uint_eq(3, test_ring_used_idx(&d.r));
+	ck_assert_uint_eq(0, d.slots[2].data[8 * 512 - 1]);
+	ck_assert_uint_eq(0x5a, d.slots[2].data[8 * 512]);
+}
+END_TEST
+
+/* MQ: a queue gets back what it had in flight, however often */
+START_TEST(a_queue_gets_its_room_back_mq_l7)
+{
+	struct virtio_queue_setup setups[2];
+	struct test_ring second;
+	unsigned int i;
+
+	teardown();
+	setup_with((struct vm_throttle){ .latency_ns = NSEC_PER_MSEC },
+		   TEST_FEATURES);
+	blk_state_reset(&d.s);
+	test_ring_init(&second, &d.m, QUEUE);
+	setups[0] = test_ring_setup(&d.r);
+	setups[1] = test_ring_setup(&second);
+	ck_assert_int_eq(0, blk_state_activate(&d.s, TEST_FEATURES, setups,
+					       2));
+	for (i = 1; i <= 3 * QUEUE; i++) {
+		test_slot_submit(&d.slots[0], &second, IN, 0, 512);
+		test_disk_kick(&d);
+		d.sys.now_ns += NSEC_PER_MSEC;
+		test_disk_step(&d, BLK_TOKEN_THROTTLE);
+		ck_assert_uint_eq(i, test_ring_used_idx(&second));
+	}
+	ck_assert_uint_eq(0, test_ring_used_idx(&d.r));
 }
 END_TEST
 
@@ -320,7 +432,11 @@ int main(void)
 	tcase_add_test(tc, parked_is_seen_before_the_poke_s58_s59);
 	tcase_add_test(tc, parked_makes_all_the_workers_writes_visible_s60);
 	tcase_add_test(tc, an_idle_second_is_one_wait_s31);
-	tcase_add_loop_test(tc, malformed_chains_cost_nothing_l5, 0, 2);
+	tcase_add_loop_test(tc, malformed_chains_cost_nothing_l5, 0, 4);
+	tcase_add_test(tc, kick_and_timer_are_both_read_s40_s41);
+	tcase_add_test(tc, no_range_may_be_over_the_maximum_h8);
+	tcase_add_test(tc, ranges_are_done_as_they_were_checked_h9);
+	tcase_add_test(tc, a_queue_gets_its_room_back_mq_l7);
 	tcase_add_test(tc, the_status_is_there_before_the_used_entry_c6);
 	suite_add_tcase(suite, tc);
 
