@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make mutants breaks the disk's code a line at a time (tools/mutants.list) and
-# fails if the test named for it does not notice. It takes minutes; so make check
-# only sees that each mutant still fits the code (mutants-check).
+# fails if the test named for it does not notice. It takes minutes; so make
+# check only sees that each mutant still fits the code (mutants-check).
 
 mutants-env = O=$(O) MUTANT_CC='$(CC) $(CPPFLAGS) $(KT_CFLAGS) $(CFLAGS)' \
 	MUTANT_LINK='$(CC) $(KT_LDFLAGS)' \

@@ -265,7 +265,7 @@ START_TEST(malformed_chains_cost_nothing_l5)
 }
 END_TEST
 
-/* S40, S41: one look serves both, and leaves neither of them to be told again */
+/* S40, S41: one look serves both, and neither is told again */
 START_TEST(kick_and_timer_are_both_read_s40_s41)
 {
 	const struct epoll_event both[] = {
