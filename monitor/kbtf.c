@@ -35,6 +35,12 @@ static const struct kfield_spec {
 	[KF_RQ_IDLE] = { K_WORD, { "rq.idle" } },
 	[KF_RQ_CPU] = { K_WORD, { "rq.cpu" } },
 	[KF_RQ_SCX_NR_RUNNING] = { K_WORD, { "rq.scx.nr_running" } },
+	[KF_RQ_SCX_RUNNABLE] = { K_START, { "rq.scx.runnable_list" } },
+	[KF_LIST_NEXT] = { K_WORD, { "list_head.next" } },
+	[KF_DSQ_ID] = { K_WORD, { "scx_dispatch_q.id" } },
+	[KF_DSQ_NR] = { K_WORD, { "scx_dispatch_q.nr" } },
+	[KF_TASK_SCX_NODE] = { K_START, { "task_struct.scx.runnable_node" } },
+	[KF_TASK_SCX_DSQ] = { K_WORD, { "task_struct.scx.dsq" } },
 	[KF_RQ_SCX_LOCAL_DSQ_NR] = { K_WORD, { "rq.scx.local_dsq.nr" } },
 
 	[KF_SCX_OPS_NAME] = { K_BYTES, { "scx_sched.ops.name" } },

@@ -117,6 +117,30 @@ struct mon_sched {
  */
 int mon_read_sched(struct monitor *mon, struct mon_sched *s);
 
+/* A task that runs, or one of sched_ext that is runnable and does not. */
+struct mon_task {
+	uint32_t cpu;		/* whose run queue it is on */
+	uint32_t pid;
+	char comm[16];		/* printable ASCII */
+	bool running;
+	bool idle;		/* it runs, and is the idle task */
+	bool on_dsq;		/* it waits on that queue; the two below */
+	uint64_t dsq_id;
+	uint32_t dsq_nr;	/* tasks on it */
+};
+
+/**
+ * mon_read_tasks() - who runs on each CPU, and who waits there
+ * @max: room in @tasks
+ *
+ * By CPU: the one that runs, then those that wait, in the order in which they
+ * became runnable. Of a frozen guest: a live list changes while it is walked.
+ *
+ * Return: how many; -EFAULT; -ENOTSUP symbols or members are missing.
+ */
+int mon_read_tasks(struct monitor *mon, struct mon_task *tasks,
+		   unsigned int max);
+
 /**
  * mon_exit_kind_kva() - where the root scheduler's exit kind is kept now
  * @len: its size in bytes

@@ -54,7 +54,12 @@ static const struct {
 } kernel_structs[] = {
 	{ "atomic_t", "int counter;", false },
 	{ "scx_dispatch_q", "u64 id;u32 nr;ptr sched;", false },
-	{ "scx_rq", "u32 flags;scx_dispatch_q local_dsq;u32 nr_running;",
+	{ "list_head", "ptr next;ptr prev;", false },
+	{ "scx_rq",
+	  "u32 flags;scx_dispatch_q local_dsq;list_head runnable_list;"
+	  "u32 nr_running;",
+	  false },
+	{ "sched_ext_entity", "ptr sched;ptr dsq;list_head runnable_node;",
 	  false },
 	{ "rq_donor", "ptr donor;ptr curr;", true },
 	{ "rq",
@@ -101,7 +106,7 @@ static const struct {
 	  "hlist_node map_node;ptr local_storage;"
 	  "bpf_local_storage_data sdata[0];", false },
 	{ "bpf_local_storage", "ptr owner;u64 mem_charge;", false },
-	{ "task_struct", "int pid;char16 comm;ptr sched;", false },
+	{ "task_struct", "int pid;char16 comm;ptr sched;sched_ext_entity scx;", false },
 	{ "kernfs_node", "u64 id;ptr parent;", false },
 	{ "cgroup", "u64 flags;ptr kn;", false },
 	{ "inode", "u32 i_mode;u64 i_ino;", false },

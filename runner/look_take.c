@@ -9,6 +9,7 @@
 #include "runner/sampler.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 
 /* As many are told of in the result; all are in the file. */
 #define LISTED_MAX 64
+
+#define MAX_TASKS 512
 
 struct looks {
 	struct look_schedule schedule;
@@ -116,6 +119,40 @@ static json_t *workers_json(const struct session *s)
 	return workers;
 }
 
+/* Source: kernel/sched/ext, enum scx_dsq_id_flags: bit 63 is the kernel's own */
+static json_t *dsq_json(const struct mon_task *t)
+{
+	if (!t->on_dsq)
+		return json_null();
+	if (t->dsq_id == (1ull << 63 | 1))
+		return json_string("global");
+	if (t->dsq_id >> 62 == 3 || t->dsq_id == (1ull << 63 | 2))
+		return json_string("local");
+	return json_sprintf("%s%" PRIu64, t->dsq_id >> 63 ? "builtin " : "",
+			    t->dsq_id & (UINT64_MAX >> 1));
+}
+
+/* Who runs, and who waits where. */
+static json_t *tasks_json(const struct session *s)
+{
+	struct mon_task *tasks = calloc(MAX_TASKS, sizeof(*tasks));
+	int i, nr = tasks ? sampler_tasks(s->sampler, tasks, MAX_TASKS) :
+		-ENOMEM;
+	json_t *list = nr < 0 ? json_null() : json_array();
+
+	for (i = 0; i < nr; i++)
+		json_array_append_new(list, json_pack(
+			"{s:i, s:I, s:s, s:b, s:b, s:o, s:o}",
+			"cpu", (int)tasks[i].cpu,
+			"pid", (json_int_t)tasks[i].pid,
+			"comm", tasks[i].comm, "running", tasks[i].running,
+			"idle", tasks[i].idle, "dsq", dsq_json(&tasks[i]),
+			"dsq_nr", tasks[i].on_dsq ?
+			json_integer(tasks[i].dsq_nr) : json_null()));
+	free(tasks);
+	return list;
+}
+
 /* What is read while nothing moves. */
 static void read_all(struct session *s, json_t *look)
 {
@@ -125,6 +162,7 @@ static void read_all(struct session *s, json_t *look)
 		return;
 	if (!sampler_sched(s->sampler, &sched))
 		sampler_sched_json(&sched, look);
+	json_object_set_new(look, "tasks", tasks_json(s));
 	json_object_set_new(look, "disks", disks_json(s));
 	json_object_set_new(look, "workers", workers_json(s));
 	json_object_set_new(look, "maps", sampler_maps(s->sampler));

@@ -8,6 +8,7 @@
 #include "runner/units.h"
 
 #define CONSOLE_LINES 15
+#define BLAME_COLUMNS 96
 #define COLUMNS 5
 
 /* One line of the table. */
@@ -194,6 +195,35 @@ static void print_console(FILE *to, const json_t *facts)
 			json_string_value(json_array_get(tail, i)));
 }
 
+/* Words of a paragraph, filled to lines. */
+static void print_filled(FILE *to, const char *text)
+{
+	size_t column = 0, len;
+
+	for (; *text; text += len + strspn(text + len, " ")) {
+		len = strcspn(text, " ");
+		if (column && column + 1 + len > BLAME_COLUMNS) {
+			fputs("\n   ", to);
+			column = 0;
+		}
+		column += 1 + len;
+		fprintf(to, " %.*s", (int)len, text);
+	}
+	fputc('\n', to);
+}
+
+static void print_blame(FILE *to, const json_t *result)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "blame"), i, one) {
+		fprintf(to, "\n  why %s, cause: %s\n   ", text(one, "metric"),
+			text(one, "cause"));
+		print_filled(to, text(one, "text"));
+	}
+}
+
 void report_print(FILE *to, const json_t *result, const json_t *facts,
 		  const char *dir, enum report_detail detail)
 {
@@ -209,6 +239,7 @@ void report_print(FILE *to, const json_t *result, const json_t *facts,
 		return;
 	print_about(to, result);
 	print_checks(to, json_object_get(result, "checks"), detail);
+	print_blame(to, result);
 	if (strcmp(verdict, "pass") && strcmp(verdict, "skip"))
 		print_console(to, facts);
 	if (dir)

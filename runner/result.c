@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/path.h"
+#include "runner/blame.h"
 #include "runner/judge.h"
 #include "runner/scenario.h"
 #include "runner/version.h"
@@ -102,7 +103,7 @@ json_t *result_new(const struct result_input *in)
 	const struct judgement *j = in->judgement;
 	json_t *reason = json_string(j->reason);
 	json_t *looks = json_object_get(in->facts, "looks");
-	json_t *result, *rest;
+	json_t *result, *rest, *blame;
 
 	/* a guest's text may have been cut within a character */
 	if (!reason)
@@ -115,7 +116,9 @@ json_t *result_new(const struct result_input *in)
 		scheduler_json(in), "vm", vm_json(in), "seed",
 		json_object_get(in->plan, "seed"));
 	rest = members(in->facts, from_facts);
+	blame = blame_new(in->plan, in->facts, j->checks);
 	if (!result || !rest || json_object_update(result, rest) ||
+	    (blame && json_object_set(result, "blame", blame)) ||
 	    (looks && json_object_set(result, "looks", looks)) ||
 	    (in->control && json_object_set(result, "control",
 					    (json_t *)in->control)) ||
@@ -124,6 +127,7 @@ json_t *result_new(const struct result_input *in)
 		result = NULL;
 	}
 	json_decref(rest);
+	json_decref(blame);
 	return result;
 }
 

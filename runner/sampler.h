@@ -86,6 +86,9 @@ json_t *sampler_details(struct sampler *s);
 /** sampler_sched() - as mon_read_sched() */
 int sampler_sched(struct sampler *s, struct mon_sched *sched);
 
+/** sampler_tasks() - as mon_read_tasks() */
+int sampler_tasks(struct sampler *s, struct mon_task *tasks, unsigned int max);
+
 /** sampler_exit_kind_kva() - as mon_exit_kind_kva(); -ENOTSUP without @s */
 int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len);
 

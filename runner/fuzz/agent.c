@@ -302,6 +302,11 @@ int sampler_sched(struct sampler *s, struct mon_sched *sched)
 	return g.sampler & 16 ? -EIO : 0;
 }
 
+int sampler_tasks(struct sampler *s, struct mon_task *tasks, unsigned int max)
+{
+	return g.sampler & 16 ? -EFAULT : 0;
+}
+
 int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len)
 {
 	*kva = 0;

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Who runs on each CPU, and which runnable tasks of sched_ext wait there. */
+#include "monitor/btf_type.h"
+#include "monitor/monitor_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A list that does not come back to its head in so many steps is broken. */
+#define MAX_WALK 4096
+
+#define NR(a) (sizeof(a) / sizeof((a)[0]))
+
+static int read_task(struct monitor *mon, uint64_t task, struct mon_task *t)
+{
+	const struct kfield *comm = &mon->kbtf.fields[KF_TASK_COMM];
+	size_t len = comm->size < sizeof(t->comm) - 1 ? comm->size :
+		sizeof(t->comm) - 1;
+	int64_t pid;
+	int err = kbtf_read(&mon->kbtf, &mon->kmem, task, KF_TASK_PID, &pid);
+
+	if (!err)
+		err = kmem_read(&mon->kmem, task + comm->off, t->comm, len);
+	if (err)
+		return err;
+	text_to_ascii(t->comm);
+	t->pid = pid;
+	return 0;
+}
+
+/* The queue that a waiting task is on; a kernel may have none to tell. */
+static int read_dsq(struct monitor *mon, uint64_t task, struct mon_task *t)
+{
+	uint64_t dsq;
+	int64_t nr;
+	int err = kbtf_read_ptr(&mon->kbtf, &mon->kmem, task, KF_TASK_SCX_DSQ,
+				&dsq);
+
+	if (err || !dsq)
+		return err == -ENOENT ? 0 : err;
+	err = kbtf_read(&mon->kbtf, &mon->kmem, dsq, KF_DSQ_ID,
+			(int64_t *)&t->dsq_id);
+	if (!err)
+		err = kbtf_read(&mon->kbtf, &mon->kmem, dsq, KF_DSQ_NR, &nr);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	t->dsq_nr = nr;
+	t->on_dsq = true;
+	return 0;
+}
+
+static int read_running(struct monitor *mon, uint64_t rq, struct mon_task *t,
+			uint64_t *curr)
+{
+	uint64_t idle;
+	int err = kbtf_read_ptr(&mon->kbtf, &mon->kmem, rq, KF_RQ_CURR, curr);
+
+	if (!err)
+		err = kbtf_read_ptr(&mon->kbtf, &mon->kmem, rq, KF_RQ_IDLE,
+				    &idle);
+	if (err)
+		return err;
+	t->running = true;
+	t->idle = *curr == idle;
+	return read_task(mon, *curr, t);
+}
+
+/* From the list's head on, but for the one that runs. Return: nr or -errno. */
+static int read_waiting(struct monitor *mon, unsigned int cpu, uint64_t rq,
+			uint64_t curr, struct mon_task *tasks,
+			unsigned int max)
+{
+	const struct kfield *list = &mon->kbtf.fields[KF_RQ_SCX_RUNNABLE];
+	const struct kfield *node = &mon->kbtf.fields[KF_TASK_SCX_NODE];
+	uint64_t head = rq + list->off, at = head, task;
+	unsigned int nr = 0, steps;
+	int err;
+
+	for (steps = 0; steps < MAX_WALK && nr < max; steps++) {
+		err = kbtf_read_ptr(&mon->kbtf, &mon->kmem, at, KF_LIST_NEXT,
+				    &at);
+		if (err)
+			return err;
+		if (at == head)
+			return nr;
+		task = at - node->off;
+		if (task == curr)
+			continue;
+		tasks[nr] = (struct mon_task){ .cpu = cpu };
+		err = read_task(mon, task, &tasks[nr]);
+		if (!err)
+			err = read_dsq(mon, task, &tasks[nr]);
+		if (err)
+			return err;
+		nr++;
+	}
+	return steps == MAX_WALK ? -EFAULT : (int)nr;
+}
+
+int mon_read_tasks(struct monitor *mon, struct mon_task *tasks,
+		   unsigned int max)
+{
+	static const enum kfield_id needed[] = {
+		KF_RQ_CURR, KF_RQ_IDLE, KF_RQ_SCX_RUNNABLE, KF_LIST_NEXT,
+		KF_TASK_SCX_NODE, KF_TASK_PID, KF_TASK_COMM,
+	};
+	unsigned int cpu, nr = 0;
+	uint64_t curr, rq;
+	int n, err;
+
+	if (!mon->info.sym[MON_SYM_RUNQUEUES] || !mon->nr_possible ||
+	    kbtf_missing(&mon->kbtf, needed, NR(needed)))
+		return -ENOTSUP;
+	for (cpu = 0; cpu < mon->info.nr_cpus && nr < max; cpu++) {
+		rq = mon->info.sym[MON_SYM_RUNQUEUES] + mon->percpu_off[cpu];
+		tasks[nr] = (struct mon_task){ .cpu = cpu };
+		err = read_running(mon, rq, &tasks[nr], &curr);
+		if (err)
+			return err;
+		nr++;
+		n = read_waiting(mon, cpu, rq, curr, tasks + nr, max - nr);
+		if (n < 0)
+			return n;
+		nr += n;
+	}
+	return nr;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "monitor/monitor.h"
+
+#include "monitor/test_image.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct test_image *ti;
+static uint64_t head, node_off;
+
+static uint64_t scx_off(const char *member)
+{
+	return ti_off(ti, "task_struct.scx") + ti_off(ti, member);
+}
+
+static uint64_t make_task(int pid, const char *comm)
+{
+	uint64_t task = ti_direct(ti, ti_size(ti, "task_struct"));
+
+	ti_set(ti, task, "task_struct.pid", pid);
+	ti_write(ti, task + ti_off(ti, "task_struct.comm"), comm,
+		 strlen(comm));
+	return task;
+}
+
+static uint64_t next_of(uint64_t list)
+{
+	return list + ti_off(ti, "list_head.next");
+}
+
+/* CPU 1 runs 10, and 11 and 12 wait there; 11 on queue 7 with 2 on it. */
+static void build(int seed)
+{
+	struct ti_config cfg = { .seed = seed };
+	uint64_t rq, run, one, two, dsq;
+
+	ti = ti_new(&cfg);
+	node_off = scx_off("sched_ext_entity.runnable_node");
+	rq = ti_rq(ti, 0) + ti_off(ti, "rq.scx") +
+		ti_off(ti, "scx_rq.runnable_list");
+	ti_write_u64(ti, next_of(rq), rq);
+	run = make_task(10, "spin");
+	one = make_task(11, "web\x01");
+	two = make_task(12, "reader");
+	rq = ti_rq(ti, 1);
+	ti_set(ti, rq + ti_off(ti, "rq.rq_donor"), "rq_donor.curr", run);
+	head = rq + ti_off(ti, "rq.scx") + ti_off(ti, "scx_rq.runnable_list");
+	ti_write_u64(ti, next_of(head), one + node_off);
+	ti_write_u64(ti, next_of(one + node_off), run + node_off);
+	ti_write_u64(ti, next_of(run + node_off), two + node_off);
+	ti_write_u64(ti, next_of(two + node_off), head);
+	dsq = ti_direct(ti, ti_size(ti, "scx_dispatch_q"));
+	ti_set(ti, dsq, "scx_dispatch_q.id", 7);
+	ti_set(ti, dsq, "scx_dispatch_q.nr", 2);
+	ti_write_u64(ti, one + scx_off("sched_ext_entity.dsq"), dsq);
+}
+
+START_TEST(who_runs_and_who_waits_where)
+{
+	struct mon_task t[8];
+	struct monitor *mon;
+
+	build(_i);
+	mon = ti_open(ti);
+	ck_assert_int_eq(4, mon_read_tasks(mon, t, 8));
+	ck_assert(t[0].running && t[0].idle && t[0].cpu == 0);
+	ck_assert(t[1].running && !t[1].idle && t[1].cpu == 1);
+	ck_assert_uint_eq(10, t[1].pid);
+	ck_assert_str_eq("spin", t[1].comm);
+	ck_assert_uint_eq(11, t[2].pid);
+	ck_assert_str_eq("web?", t[2].comm);
+	ck_assert(!t[2].running && t[2].on_dsq);
+	ck_assert_uint_eq(7, t[2].dsq_id);
+	ck_assert_uint_eq(2, t[2].dsq_nr);
+	ck_assert_uint_eq(12, t[3].pid);
+	ck_assert(!t[3].on_dsq);
+	/* room for fewer: the first */
+	ck_assert_int_eq(3, mon_read_tasks(mon, t, 3));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(a_list_that_never_ends_is_a_fault)
+{
+	static struct mon_task t[8192];
+	struct monitor *mon;
+	uint64_t task;
+
+	build(_i);
+	task = make_task(13, "loop");
+	ti_write_u64(ti, next_of(head), task + node_off);
+	ti_write_u64(ti, next_of(task + node_off), task + node_off);
+	mon = ti_open(ti);
+	ck_assert_int_eq(-EFAULT, mon_read_tasks(mon, t, 8192));
+	ti_write_u64(ti, next_of(head), 0x1234);
+	ck_assert_int_eq(-EFAULT, mon_read_tasks(mon, t, 8192));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(a_kernel_without_the_list_has_none_to_tell)
+{
+	struct ti_config cfg = { .seed = _i,
+				 .drop = { "scx_rq.runnable_list" } };
+	struct mon_task t[4];
+	struct monitor *mon;
+
+	ti = ti_new(&cfg);
+	mon = ti_open(ti);
+	ck_assert_int_eq(-ENOTSUP, mon_read_tasks(mon, t, 4));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("tasks");
+	TCase *tc = tcase_create("tasks");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_loop_test(tc, who_runs_and_who_waits_where, 0, 4);
+	tcase_add_loop_test(tc, a_list_that_never_ends_is_a_fault, 0, 4);
+	tcase_add_loop_test(tc, a_kernel_without_the_list_has_none_to_tell, 0,
+			    4);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

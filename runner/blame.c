@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "runner/blame.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_STALL 1026
+
+/* From which share of the time on each is taken for the cause. */
+#define HOST_SHARE 0.2
+#define BYPASS_SHARE 0.01
+#define DISK_SHARE 0.5
+#define IDLE_SHARE 0.3
+
+/* One failed check, and where in the facts to look. */
+struct scene {
+	const json_t *plan, *facts;
+	const json_t *part;	/* the check's phase, or the totals */
+	const char *metric;	/* behind the workload's name */
+	const json_t *workload;	/* in the plan; NULL: the scheduler's check */
+	const char *name;	/* of the workload */
+	const json_t *worker;	/* the worst one; NULL: not known */
+	double ns;		/* of the part */
+	json_int_t pid;		/* the victim's; 0: not known */
+};
+
+static const char *text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static double number(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+static double ms(double ns)
+{
+	return ns / 1e6;
+}
+
+/* causes: each true if what was seen speaks for it, and then says so */
+
+static bool by_host(const struct scene *s, FILE *to)
+{
+	double steal = number(json_object_get(s->facts, "host"),
+			      "vcpu_steal_ratio");
+	const char *accel = text(json_object_get(s->facts, "vm"), "accel");
+
+	/* vCPUs of an emulated machine always wait for one another */
+	if (steal < HOST_SHARE || (accel && !strcmp(accel, "emulated")))
+		return false;
+	fprintf(to, "The host withheld its CPUs: vCPUs waited for one %.0f %% of the time they could have run. ",
+		100 * steal);
+	return true;
+}
+
+static bool by_bypass(const struct scene *s, FILE *to)
+{
+	double ns = number(json_object_get(s->part, "sched"), "bypass_ns");
+
+	if (s->ns <= 0 || ns < BYPASS_SHARE * s->ns)
+		return false;
+	fprintf(to, "The scheduler was not in charge: the kernel bypassed it for %.0f of %.0f ms. ",
+		ms(ns), ms(s->ns));
+	return true;
+}
+
+static const json_t *disk_of(const struct scene *s)
+{
+	const char *name = text(s->workload, "disk");
+
+	return name ? json_object_get(json_object_get(s->part, "disks"),
+				      name) : NULL;
+}
+
+/* Of the latencies only what was measured after the disk was done. */
+static bool by_wakeup(const struct scene *s, FILE *to)
+{
+	const json_t *wake = json_object_get(json_object_get(
+		json_object_get(s->part, "workloads"), s->name), "io_wake_ns");
+	const json_t *disk = disk_of(s);
+
+	if (!disk || !s->metric || strncmp(s->metric, "io_wake", 7))
+		return false;
+	fprintf(to, "IO completion was starved: disk %s was done, and from then the worker took %.3g ms (p50) to %.3g ms (longest) to run, while the disk itself served a request in %.3g ms (p99). ",
+		text(s->workload, "disk"), ms(number(wake, "p50")),
+		ms(number(wake, "max")), ms(number(json_object_get(
+			disk, "service_time_ns"), "p99")));
+	return true;
+}
+
+static bool by_disk(const struct scene *s, FILE *to)
+{
+	const json_t *disk = disk_of(s);
+	double ns = number(disk, "throttled_ns");
+	double of_ns = number(disk, "duration_ns");
+
+	if (!disk || of_ns <= 0 || ns < DISK_SHARE * of_ns)
+		return false;
+	fprintf(to, "It waited for its disk: the throttle of %s held requests %.0f %% of the time. ",
+		text(s->workload, "disk"), 100 * ns / of_ns);
+	return true;
+}
+
+static bool by_idle(const struct scene *s, FILE *to)
+{
+	double share = number(json_object_get(s->part, "sched"),
+			      "idle_while_waiting_ratio");
+
+	if (share < IDLE_SHARE)
+		return false;
+	fprintf(to, "CPUs were left idle: in %.0f %% of the samples one was, while a task waited elsewhere. ",
+		100 * share);
+	return true;
+}
+
+/* CPU time of all workers but the victim. */
+static double others_ns(const struct scene *s, const char **most)
+{
+	const json_t *all = json_object_get(s->part, "workloads"), *w, *d;
+	double sum = 0, own, best = 0;
+	const char *name;
+	size_t i;
+
+	json_object_foreach((json_t *)all, name, w) {
+		own = 0;
+		json_array_foreach(json_object_get(w, "workers_detail"), i, d)
+			if (!s->pid || json_integer_value(json_object_get(
+					       d, "pid")) != s->pid)
+				own += number(d, "cpu_time_ns");
+		sum += own;
+		if (own <= best)
+			continue;
+		best = own;
+		*most = name;
+	}
+	return sum;
+}
+
+static bool by_others(const struct scene *s, FILE *to)
+{
+	const char *most = NULL;
+	double ns = others_ns(s, &most);
+
+	if (!s->worker && !s->pid)
+		return false;
+	if (!most || s->ns <= 0 || ns < 0.1 * s->ns)
+		return false;
+	fprintf(to, "Others got the CPUs meanwhile: the other workers %.0f ms in a phase of %.0f ms, most of them of %s. ",
+		ms(ns), ms(s->ns), most);
+	return true;
+}
+
+static const struct cause {
+	const char *name;
+	bool (*speaks)(const struct scene *s, FILE *to);
+} causes[] = {
+	{ "host", by_host },
+	{ "bypass", by_bypass },
+	{ "wakeup", by_wakeup },
+	{ "disk", by_disk },
+	{ "idle", by_idle },
+	{ "others", by_others },
+};
+
+/* the last frozen look: who ran, and where the victim was */
+
+/* The death, else the last one of that phase. */
+static const json_t *look_of(const struct scene *s)
+{
+	const json_t *list = json_object_get(json_object_get(s->facts,
+							     "looks"), "list");
+	const char *phase = text(s->part, "name");
+	const json_t *found = NULL, *look;
+	size_t i;
+
+	json_array_foreach(list, i, look) {
+		const char *of = text(look, "phase"), *why = text(look, "why");
+
+		if (!json_is_array(json_object_get(look, "tasks")))
+			continue;
+		if (why && !strcmp(why, "death"))
+			return look;
+		if (!phase || (of && !strcmp(of, phase)))
+			found = look;
+	}
+	return found;
+}
+
+static const json_t *task_find(const json_t *tasks, json_int_t pid,
+			       json_int_t cpu)
+{
+	const json_t *task;
+	size_t i;
+
+	json_array_foreach(tasks, i, task) {
+		bool runs = json_is_true(json_object_get(task, "running"));
+
+		if (pid ? number(task, "pid") == pid :
+			  runs && number(task, "cpu") == cpu)
+			return task;
+	}
+	return NULL;
+}
+
+static void say_holder(FILE *to, const json_t *tasks, json_int_t cpu)
+{
+	const json_t *holder = task_find(tasks, 0, cpu);
+
+	if (!holder)
+		return;
+	if (json_is_true(json_object_get(holder, "idle")))
+		fprintf(to, "; CPU %lld was idle", (long long)cpu);
+	else
+		fprintf(to, "; CPU %lld ran %s[%.0f]", (long long)cpu,
+			text(holder, "comm"), number(holder, "pid"));
+}
+
+static void say_where(const struct scene *s, FILE *to)
+{
+	const json_t *look = look_of(s), *tasks, *task;
+	json_int_t cpu;
+
+	if (!look || !s->pid)
+		return;
+	tasks = json_object_get(look, "tasks");
+	task = task_find(tasks, s->pid, 0);
+	fprintf(to, "In the frozen look %s, task %lld ",
+		text(look, "why") && !strcmp(text(look, "why"), "death") ?
+		"when the scheduler died" : "of that phase",
+		(long long)s->pid);
+	if (!task) {
+		fputs("was on no run queue: it slept. ", to);
+		return;
+	}
+	cpu = number(task, "cpu");
+	if (json_is_true(json_object_get(task, "running"))) {
+		fprintf(to, "ran on CPU %lld. ", (long long)cpu);
+		return;
+	}
+	fprintf(to, "waited on CPU %lld, ", (long long)cpu);
+	if (text(task, "dsq"))
+		fprintf(to, "on the %s queue with %.0f tasks",
+			text(task, "dsq"), number(task, "dsq_nr"));
+	else
+		fputs("on no dispatch queue: the scheduler had it and kept it",
+		      to);
+	say_holder(to, tasks, cpu);
+	fputs(". ", to);
+}
+
+/* what is to be explained */
+
+/* Behind "NAME.", for a workload of the plan. */
+static const char *metric_of(struct scene *s, const char *metric)
+{
+	const json_t *w;
+	size_t i, len;
+
+	json_array_foreach(json_object_get(s->plan, "workloads"), i, w) {
+		const char *name = text(w, "name");
+
+		len = name ? strlen(name) : 0;
+		if (!len || strncmp(metric, name, len) || metric[len] != '.')
+			continue;
+		s->workload = w;
+		s->name = name;
+		return metric + len + 1;
+	}
+	return NULL;
+}
+
+/* The worker with the longest gap; of equals the one that did the least. */
+static const json_t *worst_worker(const struct scene *s)
+{
+	const json_t *stats = json_object_get(json_object_get(
+		s->part, "workloads"), s->name);
+	const json_t *worst = NULL, *d;
+	size_t i;
+
+	json_array_foreach(json_object_get(stats, "workers_detail"), i, d) {
+		double gap = number(d, "gap_max_ns");
+
+		if (!worst || gap > number(worst, "gap_max_ns") ||
+		    (gap == number(worst, "gap_max_ns") &&
+		     number(d, "iterations") < number(worst, "iterations")))
+			worst = d;
+	}
+	return worst;
+}
+
+/* "name[pid] failed to run for ..." */
+static json_int_t stalled_pid(const json_t *facts)
+{
+	const json_t *exit = json_object_get(json_object_get(
+		facts, "scheduler"), "exit");
+	const char *message = text(exit, "message");
+	const char *at = message ? strstr(message, "] failed to run") : NULL;
+
+	if (number(exit, "kind") != EXIT_STALL || !at)
+		return 0;
+	while (at > message && at[-1] != '[')
+		at--;
+	return strtoll(at, NULL, 10);
+}
+
+static const json_t *part_named(const json_t *facts, const char *phase)
+{
+	const json_t *part;
+	size_t i;
+
+	json_array_foreach(json_object_get(facts, "phases"), i, part)
+		if (phase && text(part, "name") &&
+		    !strcmp(text(part, "name"), phase))
+			return part;
+	return facts;
+}
+
+static bool is_explained(const char *metric)
+{
+	static const char *const beginnings[] = {
+		"progress", "gap.", "wake_latency.", "io_latency.",
+		"io_wake.", "deadline_misses",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (!strncmp(metric, beginnings[i], strlen(beginnings[i])))
+			return true;
+	return false;
+}
+
+/* Return: is this a check to explain? Then @s is set up. */
+static bool scene_set(struct scene *s, const json_t *check)
+{
+	const char *verdict = text(check, "verdict");
+	const char *metric = text(check, "metric");
+
+	if (!verdict || strcmp(verdict, "fail") || !metric)
+		return false;
+	s->part = part_named(s->facts, text(check, "phase"));
+	s->ns = number(s->part, "duration_ns");
+	if (!strcmp(metric, "scheduler")) {
+		s->pid = stalled_pid(s->facts);
+		return s->pid > 0;
+	}
+	s->metric = metric_of(s, metric);
+	if (!s->metric || !is_explained(s->metric))
+		return false;
+	s->worker = worst_worker(s);
+	s->pid = number(s->worker, "pid");
+	return true;
+}
+
+static void say_who(const struct scene *s, FILE *to)
+{
+	if (s->worker)
+		fprintf(to, "Worst hit was %s worker %.0f[%lld], %.0f ms without progress. ",
+			s->name, number(s->worker, "index"),
+			(long long)s->pid, ms(number(s->worker,
+						     "gap_max_ns")));
+	else if (s->workload)
+		fprintf(to, "Which worker of %s was hit is not known. ",
+			s->name);
+}
+
+static json_t *explain(const struct scene *s, const json_t *check)
+{
+	const char *cause = "unknown";
+	char *paragraph = NULL;
+	json_t *json = NULL;
+	size_t len, i;
+	FILE *to = open_memstream(&paragraph, &len);
+
+	if (!to)
+		return NULL;
+	say_who(s, to);
+	for (i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		if (!causes[i].speaks(s, to))
+			continue;
+		cause = causes[i].name;
+		break;
+	}
+	say_where(s, to);
+	if (fclose(to))
+		goto out;
+	while (len && paragraph[len - 1] == ' ')
+		paragraph[--len] = '\0';
+	if (!len)
+		goto out;
+	json = json_pack("{s:O, s:O?, s:s, s:s}", "metric",
+			 json_object_get(check, "metric"), "phase",
+			 json_object_get(check, "phase"), "cause", cause,
+			 "text", paragraph);
+out:
+	free(paragraph);
+	return json;
+}
+
+json_t *blame_new(const json_t *plan, const json_t *facts,
+		  const json_t *checks)
+{
+	json_t *all = json_array(), *one;
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach(checks, i, check) {
+		struct scene s = { .plan = plan, .facts = facts };
+
+		one = facts && scene_set(&s, check) ? explain(&s, check) : NULL;
+		if (one)
+			json_array_append_new(all, one);
+	}
+	if (json_array_size(all))
+		return all;
+	json_decref(all);
+	return NULL;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "runner/blame.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Single quotes stand for double ones. */
+static json_t *parse(const char *text)
+{
+	char *copy = strdup(text), *p;
+	json_error_t error;
+	json_t *json;
+
+	for (p = copy; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	json = json_loads(copy, 0, &error);
+	ck_assert_msg(json, "%s: %s", error.text, copy);
+	free(copy);
+	return json;
+}
+
+static const char plan_text[] =
+	"{'workloads': [{'name': 'web'}, {'name': 'reader', 'disk': 'data'}]}";
+
+/* A quiet machine, a phase of 1 s in which others got 0.7 s. */
+#define PHASE(sched, disk, more) \
+	"'phases': [{'name': 'run', 'duration_ns': 1000000000," \
+	" 'sched': " sched ", 'disks': {'data': " disk "}," \
+	" 'workloads': {'web': {'workers_detail': [" \
+	"   {'index': 0, 'pid': 10, 'gap_max_ns': 5000000, 'cpu_time_ns': 700000000}," \
+	"   {'index': 1, 'pid': 11, 'gap_max_ns': 900000000, 'cpu_time_ns': 1000}]}," \
+	"  'reader': {'io_wake_ns': {'p50': 20000000, 'max': 50000000}," \
+	"   'workers_detail': [{'index': 0, 'pid': 12, 'gap_max_ns': 800000000, 'cpu_time_ns': 5}]}}}]" more
+
+#define SCHED "{'bypass_ns': 0, 'idle_while_waiting_ratio': 0.02}"
+#define DISK "{'throttled_ns': 1000, 'duration_ns': 1000000000, 'service_time_ns': {'p99': 300000}}"
+#define HOST "'host': {'vcpu_steal_ratio': 0.01}, 'vm': {'accel': 'kvm'}, "
+#define FAIL(metric) "[{'metric': '" metric "', 'phase': 'run', 'verdict': 'fail'}]"
+#define STALL "'scheduler': {'exit': {'kind': 1026, 'message': 'web/1[11] failed to run for 2.1s'}}, "
+#define LOOK(tasks) ", 'looks': {'list': [{'why': 'every', 'phase': 'run', 'tasks': []}," \
+	" {'why': 'death', 'phase': 'run', 'tasks': [" tasks "]}]}"
+
+static const struct {
+	const char *facts, *checks;
+	const char *cause;	/* NULL: nothing to explain */
+	const char *says;
+} cases[] = {
+	{ "{" HOST PHASE(SCHED, DISK, "}"), FAIL("web.gap.max"), "others",
+	  "Worst hit was web worker 1[11], 900 ms without progress. Others got the CPUs meanwhile: the other workers 700 ms in a phase of 1000 ms, most of them of web." },
+	{ "{'host': {'vcpu_steal_ratio': 0.4}, 'vm': {'accel': 'kvm'}, " PHASE(SCHED, DISK, "}"), FAIL("web.gap.max"), "host",
+	  "vCPUs waited for one 40 % of the time" },
+	{ "{'host': {'vcpu_steal_ratio': 0.4}, 'vm': {'accel': 'emulated'}, " PHASE(SCHED, DISK, "}"), FAIL("web.gap.max"), "others", "Others got" },
+	{ "{" HOST PHASE("{'bypass_ns': 300000000, 'idle_while_waiting_ratio': 0.9}", DISK, "}"), FAIL("web.progress"), "bypass",
+	  "bypassed it for 300 of 1000 ms" },
+	{ "{" HOST PHASE("{'bypass_ns': 0, 'idle_while_waiting_ratio': 0.9}", DISK, "}"), FAIL("web.wake_latency.p99"), "idle",
+	  "in 90 % of the samples one was" },
+	{ "{" HOST PHASE(SCHED, "{'throttled_ns': 970000000, 'duration_ns': 1000000000}", "}"), FAIL("reader.gap.max"), "disk",
+	  "the throttle of data held requests 97 % of the time" },
+	{ "{" HOST PHASE(SCHED, "{'throttled_ns': 970000000, 'duration_ns': 1000000000, 'service_time_ns': {'p99': 300000}}", "}"),
+	  FAIL("reader.io_wake.p99"), "wakeup",
+	  "disk data was done, and from then the worker took 20 ms (p50) to 50 ms (longest) to run, while the disk itself served a request in 0.3 ms (p99)" },
+	{ "{" HOST PHASE(SCHED, DISK, "}"), FAIL("reader.gap.max"), "others", "reader worker 0[12]" },
+	{ "{" HOST "'phases': [{'name': 'run'}]}", FAIL("web.gap.max"), "unknown", "Which worker of web was hit is not known." },
+	/* stalls, and where the task was */
+	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 10, 'comm': 'web/0', 'running': true, 'idle': false}, {'cpu': 1, 'pid': 11, 'running': false, 'dsq': 'global', 'dsq_nr': 3}") "}"),
+	  FAIL("scheduler"), "others",
+	  "In the frozen look when the scheduler died, task 11 waited on CPU 1, on the global queue with 3 tasks; CPU 1 ran web/0[10]." },
+	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 0, 'pid': 0, 'running': true, 'idle': true}, {'cpu': 0, 'pid': 11, 'running': false, 'dsq': null}") "}"),
+	  FAIL("scheduler"), "others",
+	  "waited on CPU 0, on no dispatch queue: the scheduler had it and kept it; CPU 0 was idle." },
+	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 11, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 ran on CPU 1." },
+	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 10, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 was on no run queue: it slept." },
+	/* nothing to explain */
+	{ "{" HOST PHASE(SCHED, DISK, "}"), FAIL("web.fairness"), NULL, NULL },
+	{ "{" HOST PHASE(SCHED, DISK, "}"), FAIL("scheduler"), NULL, NULL },
+	{ "{" HOST PHASE(SCHED, DISK, "}"), "[{'metric': 'web.gap.max', 'phase': 'run', 'verdict': 'pass'}]", NULL, NULL },
+	{ "{}", "[]", NULL, NULL },
+};
+
+START_TEST(each_cause_is_told_by_its_evidence)
+{
+	json_t *plan = parse(plan_text), *facts = parse(cases[_i].facts);
+	json_t *checks = parse(cases[_i].checks);
+	json_t *blame = blame_new(plan, facts, checks);
+	const json_t *one = json_array_get(blame, 0);
+	const char *text = json_string_value(json_object_get(one, "text"));
+
+	if (!cases[_i].cause) {
+		ck_assert_ptr_null(blame);
+	} else {
+		ck_assert_uint_eq(1, json_array_size(blame));
+		ck_assert_msg(strstr(text, cases[_i].says), "%s", text);
+		ck_assert_str_eq(cases[_i].cause, json_string_value(
+			json_object_get(one, "cause")));
+	}
+	json_decref(plan);
+	json_decref(facts);
+	json_decref(checks);
+	json_decref(blame);
+}
+END_TEST
+
+START_TEST(without_facts_nobody_is_blamed)
+{
+	json_t *plan = parse(plan_text), *checks = parse(FAIL("web.gap.max"));
+
+	ck_assert_ptr_null(blame_new(plan, NULL, checks));
+	json_decref(plan);
+	json_decref(checks);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("blame");
+	TCase *tc = tcase_create("blame");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 20);
+	tcase_add_loop_test(tc, each_cause_is_told_by_its_evidence, 0,
+			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(tc, without_facts_nobody_is_blamed);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
