@@ -332,6 +332,9 @@ static int load_own_entry(const struct guest_mem *mem,
 	void *to;
 	int err;
 
+	if (bz->kernel_len <= ENTRY_64)
+		return errmsg_set(e, -ENOEXEC,
+				  "bzImage ends before its 64-bit entry");
 	if (need < bz->kernel_len)
 		need = bz->kernel_len;
 	to = at < LAYOUT_HIGH_RAM ? NULL : guest_mem_hva(mem, at, need);

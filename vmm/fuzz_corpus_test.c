@@ -11,6 +11,8 @@ static const struct fuzz_target targets[] = {
 	{ "console", fuzz_console },
 	{ "frame", fuzz_frame },
 	{ "limiter", fuzz_limiter },
+	{ "blk_req", fuzz_blk_req },
+	{ "image", fuzz_image },
 };
 
 #define NR_TARGETS (int)(sizeof(targets) / sizeof(targets[0]))

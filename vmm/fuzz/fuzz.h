@@ -11,5 +11,7 @@ void fuzz_pci(const uint8_t *data, size_t len);
 void fuzz_console(const uint8_t *data, size_t len);
 void fuzz_frame(const uint8_t *data, size_t len);
 void fuzz_limiter(const uint8_t *data, size_t len);
+void fuzz_blk_req(const uint8_t *data, size_t len);
+void fuzz_image(const uint8_t *data, size_t len);
 
 #endif
