@@ -83,6 +83,7 @@ static void fill(const struct replay_run *run, struct run_opts *opts,
 		want->scheduler_hash = run->scheduler_hash;
 		want->object = run->object;
 	}
+	opts->transport = run->transport;
 	opts->replay = want;
 	opts->control = run->control;
 	opts->boots = run->nr_seeds;

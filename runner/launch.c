@@ -9,6 +9,7 @@
 #include "runner/images.h"
 #include "runner/kernel.h"
 #include "runner/launch_child.h"
+#include "runner/modules.h"
 #include "runner/launch_exec.h"
 #include "runner/prepare.h"
 #include "runner/replay.h"
@@ -93,6 +94,17 @@ static void set_from(json_t *out, const struct kernel *k)
 	free(path);
 }
 
+/* PCI wherever the kernel has it: docs/adr/0003-transport.md */
+static void choose_transport(json_t *plan, const char *kernel_dir)
+{
+	json_t *vm = json_object_get(plan, "vm");
+
+	if (json_is_null(json_object_get(vm, "transport")))
+		set_text(vm, "transport", !kernel_dir ||
+			 modules_may_have(kernel_dir, "virtio_pci") ? "pci" :
+								      "mmio");
+}
+
 static void prepare_kernel(const struct launch_opts *opts, json_t *plan,
 			   struct launch_result *res)
 {
@@ -121,6 +133,7 @@ static void prepare_kernel(const struct launch_opts *opts, json_t *plan,
 	set_text(prepared, "btf", k.btf);
 	set_text(prepared, "config", k.config);
 	set_text(prepared, "module_dir", k.dir);
+	choose_transport(plan, k.dir);
 	if (json_is_object(json_object_get(plan, "scheduler")) && k.btf &&
 	    !k.has_sched_ext)
 		stop(res, LAUNCH_SKIP,

@@ -334,6 +334,19 @@ int modules_resolve(const char *kernel_dir, const char *const *names,
 	return err;
 }
 
+bool modules_may_have(const char *kernel_dir, const char *name)
+{
+	char why[256];
+	struct resolver r = { .err_msg = why, .err_len = sizeof(why) };
+	bool has;
+
+	if (!tree_locate(&r, kernel_dir))
+		return true;
+	has = resolver_init(&r) || is_builtin(&r, name) || tree_find(&r, name);
+	resolver_fini(&r);
+	return has;
+}
+
 void modules_free(struct module_list *list)
 {
 	for (size_t i = 0; i < list->nr; i++) {

@@ -6,6 +6,7 @@
 #ifndef KTSTR_RUNNER_MODULES_H
 #define KTSTR_RUNNER_MODULES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,13 @@ struct module_list {
  */
 int modules_resolve(const char *kernel_dir, const char *const *names,
 		    struct module_list *list, char *err_msg, size_t err_len);
+
+/**
+ * modules_may_have() - false if the kernel is known to lack @name
+ *
+ * That is: it has a module tree, and @name is neither in that nor built in.
+ */
+bool modules_may_have(const char *kernel_dir, const char *name);
 
 void modules_free(struct module_list *list);
 

@@ -138,6 +138,20 @@ START_TEST(kernel_without_a_module_tree_needs_none)
 }
 END_TEST
 
+START_TEST(a_driver_is_a_module_built_in_or_missing)
+{
+	static const char builtin[] = "kernel/drivers/virtio/virtio_pci.ko\n";
+
+	ck_assert(modules_may_have(dir, "virtio_pci")); /* no tree: who knows */
+	put_module("kernel/virtio-mmio.ko", "");
+	ck_assert(modules_may_have(dir, "virtio_mmio"));
+	ck_assert(!modules_may_have(dir, "virtio_pci"));
+	put_file("modules.builtin", builtin, strlen(builtin));
+	ck_assert(modules_may_have(dir, "virtio_pci"));
+	ck_assert(!modules_may_have(dir, "virtio_blk"));
+}
+END_TEST
+
 START_TEST(missing_dependency_is_named)
 {
 	static const char *const names[] = { "a", NULL };
@@ -282,6 +296,7 @@ int main(void)
 	tcase_add_test(tc, dependencies_come_first_and_once);
 	tcase_add_test(tc, what_is_built_in_is_left_out);
 	tcase_add_test(tc, kernel_without_a_module_tree_needs_none);
+	tcase_add_test(tc, a_driver_is_a_module_built_in_or_missing);
 	tcase_add_test(tc, missing_dependency_is_named);
 	tcase_add_test(tc, ring_of_dependencies_is_an_error);
 	tcase_add_test(tc, file_that_is_no_module_is_refused);

@@ -31,17 +31,9 @@ static uint64_t workload_seed(uint64_t seed, const char *name)
 	return (x ^ x >> 31) & PLAN_SEED_MAX;
 }
 
-/* The first is the default: docs/adr/0002-transport.md */
-static const char *const transports[] = { "mmio", "pci" };
-
 bool plan_is_transport(const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
-		if (!strcmp(transports[i], name))
-			return true;
-	return false;
+	return !strcmp(name, "pci") || !strcmp(name, "mmio");
 }
 
 void plan_set_transport(json_t *plan, const char *name)
@@ -55,15 +47,14 @@ static json_t *vm_json(const struct scn_vm *vm)
 {
 	const struct scn_topology *t = &vm->topology;
 
-	return json_pack("{s:{s:i,s:i,s:i,s:i,s:i},s:i,s:o,s:o,s:s,s:s}",
+	return json_pack("{s:{s:i,s:i,s:i,s:i,s:i},s:i,s:o,s:o,s:s,s:n}",
 			 "topology", "packages", (int)t->nodes, "nodes",
 			 (int)t->nodes, "llcs", (int)t->llcs, "cores_per_llc",
 			 (int)t->cores_per_llc, "threads_per_core",
 			 (int)t->threads_per_core, "cpus", (int)t->cpus,
 			 "memory_bytes", json_u64(vm->memory_bytes),
 			 "deadline_ns", json_u64(vm->deadline_ns),
-			 "cmdline_extra", "", "transport",
-			 transports[0]);
+			 "cmdline_extra", "", "transport");
 }
 
 static json_t *faults_json(const struct scn_faults *f)

@@ -22,8 +22,8 @@ struct scenario;
  * @seed: of the run; workloads without a seed get theirs from it and their
  *	name, so that adding a workload changes nobody else's
  *
- * kernel{} and scheduler{hash} are null: the launcher completes them. A
- * builtin scheduler has no scheduler{path}.
+ * kernel{}, vm{transport} and scheduler{hash} are null: the launcher completes
+ * them. A builtin scheduler has no scheduler{path}.
  *
  * Return: new reference, or NULL out of memory.
  */
@@ -32,7 +32,7 @@ json_t *plan_new(const struct scenario *s, uint64_t seed);
 /** plan_is_transport() - can a plan have it: "pci" or "mmio" */
 bool plan_is_transport(const char *name);
 
-/** plan_set_transport() - one that it can have; NULL: leave the default */
+/** plan_set_transport() - one that it can have; NULL: the launcher chooses */
 void plan_set_transport(json_t *plan, const char *name);
 
 /**

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "runner/plan.h"
 
 #define SCENARIO_MAX_BYTES (4u << 20)
 
@@ -119,6 +120,9 @@ static int read_run(const char *dir, struct replay_run *run,
 	run->kernel_path = text_at(run->result, "kernel", "path");
 	run->kernel_hash = text_at(run->result, "kernel", "hash");
 	run->scheduler_hash = text_at(run->result, "scheduler", "hash");
+	run->transport = text_at(run->result, "vm", "transport");
+	if (run->transport && !plan_is_transport(run->transport))
+		run->transport = NULL;
 	run->verdict = json_string_value(json_object_get(run->result,
 							 "verdict"));
 	if (!run->kernel_hash)

@@ -27,6 +27,7 @@ struct replay_run {
 	char *object;		/* owned: path of sched.bpf.o; NULL: none */
 	const char *kernel_path; /* NULL: not told */
 	const char *kernel_hash, *scheduler_hash, *verdict;
+	const char *transport;	/* NULL: not told */
 	uint64_t *seeds;	/* owned: of each boot of the scheduler's */
 	size_t nr_seeds;	/* 1 at least */
 	bool control;

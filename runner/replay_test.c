@@ -19,7 +19,7 @@ static struct {
 	const char *iterations;			/* NULL: no facts */
 	unsigned int ran;
 	json_int_t seeds[8];
-	char kernel[64], object[64], accel[16];
+	char kernel[64], object[64], accel[16], transport[16];
 	bool controlled;
 } fake;
 
@@ -56,9 +56,14 @@ static void fake_run(const struct launch_opts *opts, json_t *plan,
 		     struct launch_result *res, json_t **facts)
 {
 	char *path = path_join(opts->out_dir, "sched.bpf.o");
+	const char *transport;
 
 	*res = (struct launch_result){ .status = LAUNCH_OK };
 	ck_assert_uint_lt(fake.ran, 8);
+	transport = json_string_value(json_object_get(
+		json_object_get(plan, "vm"), "transport"));
+	snprintf(fake.transport, sizeof(fake.transport), "%s",
+		 transport ? transport : "");
 	fake.seeds[fake.ran++] = json_integer_value(json_object_get(plan,
 								    "seed"));
 	ck_assert_int_eq(0, path_write_file(path, "object", 6));
@@ -188,6 +193,16 @@ START_TEST(a_run_without_facts_leaves_what_there_is)
 }
 END_TEST
 
+START_TEST(the_transport_of_the_run_is_taken_again)
+{
+	ck_assert_int_ne(2, command(cmd_run_with,
+		"run --seed 77 --out r --transport mmio a.toml"));
+	memset(fake.transport, 0, sizeof(fake.transport));
+	ck_assert_int_ne(2, command(cmd_replay_with, "replay --out again r"));
+	ck_assert_str_eq("mmio", fake.transport);
+}
+END_TEST
+
 START_TEST(the_same_kernel_scheduler_and_seed_run_again)
 {
 	run_it();
@@ -286,6 +301,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, a_run_that_fails_leaves_a_bundle);
 	tcase_add_test(tc, a_run_without_facts_leaves_what_there_is);
+	tcase_add_test(tc, the_transport_of_the_run_is_taken_again);
 	tcase_add_test(tc, the_same_kernel_scheduler_and_seed_run_again);
 	tcase_add_test(tc, another_kernel_is_refused_by_name);
 	tcase_add_test(tc, another_scheduler_is_refused_by_name);

@@ -240,6 +240,8 @@ START_TEST(a_result_has_every_key_of_the_contract)
 	vm = json_object_get(result, "vm");
 	ck_assert_str_eq("1n1l4c1t", text_of(vm, "topology"));
 	ck_assert_str_eq("emulated", text_of(vm, "accel"));
+	/* the launcher chooses it, and this one did not */
+	ck_assert(json_is_null(json_object_get(vm, "transport")));
 	ck_assert_int_eq(512 << 20, json_integer_value(
 		json_object_get(vm, "memory_bytes")));
 	ck_assert_str_eq("none", text_of(json_object_get(result, "scheduler"),
@@ -513,6 +515,11 @@ START_TEST(dry_run_and_print_config_start_nothing)
 	ck_assert_int_eq(1 << 30, json_integer_value(json_object_get(
 		json_object_get(plan, "vm"), "memory_bytes")));
 	json_decref(plan);
+	ck_assert_int_eq(0, command("run a.toml --dry-run --transport mmio"));
+	plan = json_loads(out_text, 0, &error);
+	ck_assert_str_eq("mmio", text_of(json_object_get(plan, "vm"),
+					 "transport"));
+	json_decref(plan);
 	ck_assert_int_eq(0, command("run a.toml --print-config"));
 	ck_assert_ptr_nonnull(strstr(out_text, "\n[vm]\n"));
 	ck_assert_uint_eq(0, fake.prepared);
@@ -553,6 +560,7 @@ static const struct {
 	{ "run a.toml -n 0", "-n 0: not a number from 1 to 100000" },
 	{ "run a.toml --seed -1", "--seed -1: not a number" },
 	{ "run a.toml --accel gpu", "not one of auto, kvm, emulated" },
+	{ "run a.toml --transport isa", "not one of pci, mmio" },
 	{ "run a.toml --set vm.memry=1G", "did you mean \"memory\"?" },
 	{ "run a.toml --scheduler simpel", "did you mean \"simple\"?" },
 	{ "run empty", "no *.toml in it" },
@@ -654,6 +662,18 @@ START_TEST(git_bisect_gets_the_codes_of_its_own)
 }
 END_TEST
 
+START_TEST(the_transport_asked_for_is_in_the_result)
+{
+	json_t *result;
+
+	ck_assert_int_eq(0, command("run -q a.toml --out r --transport mmio"));
+	result = json_load_file("r/result.json", 0, NULL);
+	ck_assert_str_eq("mmio", text_of(json_object_get(result, "vm"),
+					 "transport"));
+	json_decref(result);
+}
+END_TEST
+
 START_TEST(options_reach_the_launcher)
 {
 	ck_assert_int_eq(0, command("run -q --accel emulated --kernel /k a.toml -j 1"));
@@ -732,6 +752,7 @@ int main(void)
 	tcase_add_test(tc, junit_is_written_beside_the_report);
 	tcase_add_loop_test(tc, git_bisect_gets_the_codes_of_its_own, 0,
 			    sizeof(bisects) / sizeof(bisects[0]));
+	tcase_add_test(tc, the_transport_asked_for_is_in_the_result);
 	tcase_add_test(tc, options_reach_the_launcher);
 	tcase_add_test(tc, help_is_no_error);
 	tcase_add_test(tc, run_directories_are_always_new);

@@ -608,7 +608,7 @@ START_TEST(a_plan_has_everything_in_base_units)
 	ck_assert_ptr_nonnull(plan);
 	assert_json("\"ktstr.plan/1\"", json_object_get(plan, "schema"));
 	assert_json("7", json_object_get(plan, "seed"));
-	assert_json("{\"topology\": {\"packages\": 2, \"nodes\": 2, \"llcs\": 4, \"cores_per_llc\": 1, \"threads_per_core\": 2}, \"cpus\": 8, \"memory_bytes\": 1610612736, \"deadline_ns\": 90000000000, \"cmdline_extra\": \"\", \"transport\": \"mmio\"}",
+	assert_json("{\"topology\": {\"packages\": 2, \"nodes\": 2, \"llcs\": 4, \"cores_per_llc\": 1, \"threads_per_core\": 2}, \"cpus\": 8, \"memory_bytes\": 1610612736, \"deadline_ns\": 90000000000, \"cmdline_extra\": \"\", \"transport\": null}",
 		    json_object_get(plan, "vm"));
 	assert_json("[{\"name\": \"data\", \"size_bytes\": 268435456, \"image\": null, \"read_only\": false, \"keep_writes\": false, \"tolerance_ratio\": 0.025, \"throttle\": {\"iops\": 500, \"bps\": 8000000, \"burst_ns\": 20000000, \"latency_ns\": 2000000, \"jitter_ns\": 500000},"
 		    "  \"faults\": {\"error_ratio\": 0.025, \"error_from\": 0, \"error_bytes\": 0, \"stall_ns\": 10000000, \"stall_every\": 100, \"stall_at_ns\": 0, \"torn_writes\": false}, \"seed\": 21371594835082, \"queues\": 2},"
