@@ -348,6 +348,8 @@ static int prepare(const struct scenario *s, const char *dir)
 	int err = -ENOMEM;
 
 	if (plan) {
+		/* the one transport that both VMMs have */
+		plan_set_transport(plan, "mmio");
 		launch_prepare(&opts, plan, &res);
 		err = res.status == LAUNCH_OK ? 0 : -EINVAL;
 		if (err)
