@@ -7,6 +7,7 @@
 static const struct fuzz_target targets[] = {
 	{ "scenario", fuzz_scenario },
 	{ "agent", fuzz_agent },
+	{ "progress", fuzz_progress },
 };
 
 #define NR_TARGETS (int)(sizeof(targets) / sizeof(targets[0]))

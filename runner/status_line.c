@@ -236,12 +236,16 @@ void status_make_safe(char *text, size_t len)
 
 	for (i = 0; i < len; i++) {
 		unsigned char c = text[i];
-		unsigned char next = i + 1 < len ? text[i + 1] : 0;
+		/* behind a cut anything may come */
+		unsigned char next = i + 1 < len ? text[i + 1] : 0x80;
 
 		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
 			text[i] = '?';
 		/* U+0080 to U+009F: control characters in UTF-8 */
-		if (c == 0xc2 && next >= 0x80 && next <= 0x9f)
-			text[i] = text[i + 1] = '?';
+		if (c == 0xc2 && next >= 0x80 && next <= 0x9f) {
+			text[i] = '?';
+			if (i + 1 < len)
+				text[i + 1] = '?';
+		}
 	}
 }

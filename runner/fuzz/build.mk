@@ -10,6 +10,10 @@ fuzz-archives-agent := runner monitor lib
 fuzz-libs-agent := $(HOST_LIBS)
 fuzz-args-agent := -max_len=4096 -dict=runner/fuzz/agent.dict
 
+runner-fuzz += progress
+fuzz-archives-progress := runner lib
+fuzz-libs-progress := -ljansson
+
 $(foreach d,runner monitor lib,$(eval $(call fuzz_archive,$(d))))
 $(eval $(call fuzz_targets,runner,$(runner-fuzz)))
 

@@ -7,5 +7,6 @@
 
 void fuzz_scenario(const uint8_t *data, size_t len);
 void fuzz_agent(const uint8_t *data, size_t len);
+void fuzz_progress(const uint8_t *data, size_t len);
 
 #endif
