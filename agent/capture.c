@@ -38,6 +38,20 @@ static uint64_t kept_total(const struct capture *c)
 	return __atomic_load_n(&c->total, __ATOMIC_ACQUIRE);
 }
 
+void capture_copy(struct capture *to, const struct capture *from)
+{
+	uint64_t total = kept_total(from), tail;
+
+	memcpy(to->head, from->head, total < CAPTURE_HEAD ? total :
+							    CAPTURE_HEAD);
+	tail = total > CAPTURE_HEAD ? total - CAPTURE_HEAD : 0;
+	/* the ring begins where the head ends only if one divides the other */
+	_Static_assert(CAPTURE_HEAD % CAPTURE_TAIL == 0, "capture");
+	memcpy(to->tail, from->tail, tail < CAPTURE_TAIL ? tail :
+							   CAPTURE_TAIL);
+	__atomic_store_n(&to->total, total, __ATOMIC_RELEASE);
+}
+
 /* Bytes @from to @to of the stream, all of them in the tail. */
 static size_t copy_tail(const struct capture *c, uint64_t from, uint64_t to,
 			char *buf)

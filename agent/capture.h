@@ -26,6 +26,9 @@ void capture_reset(struct capture *c);
 
 void capture_add(struct capture *c, const char *data, size_t len);
 
+/** capture_copy() - touching no more of @to than @from has written */
+void capture_copy(struct capture *to, const struct capture *from);
+
 /**
  * capture_text() - all that is kept, in order
  * @buf: CAPTURE_TEXT_MAX bytes; not NUL-terminated

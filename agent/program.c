@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define CHUNK 16384
+#define TIMER_SLACK_NS 50000	/* the kernel's, which our workers do without */
 #define LAST_CHUNKS 64	/* of a pipe that others may write to without end */
 
 static void close_fd(int *fd)
@@ -60,7 +61,8 @@ static int reset_process(void)
 		signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) ||
+	    prctl(PR_SET_TIMERSLACK, (unsigned long)TIMER_SLACK_NS))
 		return -errno;
 	setsid();
 	/* all but stdio ends with execve(2) */

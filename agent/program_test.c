@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,27 @@ START_TEST(of_more_the_beginning_and_the_end_are_kept)
 	text[len] = '\0';
 	ck_assert_ptr_nonnull(strstr(text, ".\n[9 bytes left out]\n."));
 	ck_assert_uint_eq(sizeof(much) + 9, stdout_of()->total);
+}
+END_TEST
+
+static const size_t sizes[] = {
+	0, 5, CAPTURE_HEAD, CAPTURE_HEAD + 7,
+	CAPTURE_HEAD + CAPTURE_TAIL, CAPTURE_HEAD + CAPTURE_TAIL + 9,
+};
+
+START_TEST(a_copy_says_the_same)
+{
+	static char text[2][CAPTURE_TEXT_MAX], bytes[CAPTURE_TEXT_MAX];
+	size_t i, len;
+
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i % 251;
+	capture_add(stdout_of(), bytes, sizes[_i]);
+	capture_copy(&output->streams[1], stdout_of());
+	len = capture_text(stdout_of(), text[0]);
+	ck_assert_uint_eq(len, capture_text(&output->streams[1], text[1]));
+	ck_assert_mem_eq(text[0], text[1], len);
+	ck_assert_uint_eq(sizes[_i], output->streams[1].total);
 }
 END_TEST
 
@@ -178,6 +200,39 @@ START_TEST(both_streams_and_the_status_arrive)
 }
 END_TEST
 
+static void wait_for_byte(void *ctx)
+{
+	char c;
+
+	if (read(*(int *)ctx, &c, 1) != 1)
+		_exit(9);
+}
+
+/* As from a shell: what the holder changed for itself is not inherited. */
+START_TEST(its_timers_are_as_coarse_as_anybodys)
+{
+	FILE *f;
+	unsigned long slack = 0;
+	char path[64];
+	int fds[2];
+
+	ck_assert_int_eq(0, prctl(PR_SET_TIMERSLACK, 1ul));
+	ck_assert_int_eq(0, pipe(fds));
+	ck_assert_int_eq(0, start_with(shell("exit 0"), NULL, wait_for_byte,
+				       &fds[0]));
+	snprintf(path, sizeof(path), "/proc/%d/timerslack_ns", p.pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%lu", &slack) == 1)
+		ck_assert_uint_eq(50000, slack);
+	if (f)
+		fclose(f);
+	ck_assert_int_eq(1, write(fds[1], "", 1));
+	wait_end();
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 START_TEST(it_runs_in_a_folder_of_its_own)
 {
 	char want[PATH_MAX + 1];
@@ -217,14 +272,6 @@ START_TEST(who_can_not_settle_is_not_started)
 	assert_said(0, "");
 }
 END_TEST
-
-static void wait_for_byte(void *ctx)
-{
-	char c;
-
-	if (read(*(int *)ctx, &c, 1) != 1)
-		_exit(9);
-}
 
 START_TEST(it_begins_when_it_is_let)
 {
@@ -307,10 +354,13 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_fits_is_kept_as_it_was);
 	tcase_add_test(tc, of_more_the_beginning_and_the_end_are_kept);
+	tcase_add_loop_test(tc, a_copy_says_the_same, 0,
+			    sizeof(sizes) / sizeof(sizes[0]));
 	tcase_add_loop_test(tc, last_lines_are_fit_to_be_shown, 0,
 			    sizeof(lasts) / sizeof(lasts[0]));
 	tcase_add_test(tc, last_lines_come_from_both_parts);
 	tcase_add_test(tc, both_streams_and_the_status_arrive);
+	tcase_add_test(tc, its_timers_are_as_coarse_as_anybodys);
 	tcase_add_test(tc, it_runs_in_a_folder_of_its_own);
 	tcase_add_test(tc, what_can_not_be_executed_is_told_after_it_settled);
 	tcase_add_test(tc, who_can_not_settle_is_not_started);
