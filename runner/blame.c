@@ -41,6 +41,87 @@ static double ms(double ns)
 	return ns / 1e6;
 }
 
+/* frozen looks: who ran, and where the victim was */
+
+/* Of this phase, and with tasks; for the totals any phase's. */
+static bool look_counts(const struct scene *s, const json_t *look)
+{
+	const char *phase = text(s->part, "name"), *of = text(look, "phase");
+
+	return json_is_array(json_object_get(look, "tasks")) &&
+		(!phase || (of && !strcmp(of, phase)));
+}
+
+/* The death, else the last one of that phase. */
+static const json_t *look_of(const struct scene *s)
+{
+	const json_t *list = json_object_get(json_object_get(s->facts,
+							     "looks"), "list");
+	const json_t *found = NULL, *look;
+	size_t i;
+
+	json_array_foreach(list, i, look) {
+		const char *why = text(look, "why");
+
+		if (!look_counts(s, look))
+			continue;
+		found = look;
+		if (why && !strcmp(why, "death"))
+			break;
+	}
+	return found;
+}
+
+static const json_t *task_find(const json_t *tasks, json_int_t pid,
+			       json_int_t cpu)
+{
+	const json_t *task;
+	size_t i;
+
+	json_array_foreach(tasks, i, task) {
+		bool runs = json_is_true(json_object_get(task, "running"));
+
+		if (pid ? number(task, "pid") == pid :
+			  runs && number(task, "cpu") == cpu)
+			return task;
+	}
+	return NULL;
+}
+
+/* The victim among those that wait, or NULL. */
+static const json_t *waits_in(const struct scene *s, const json_t *look)
+{
+	const json_t *task = s->pid ? task_find(json_object_get(look, "tasks"),
+						s->pid, 0) : NULL;
+
+	return json_is_true(json_object_get(task, "running")) ? NULL : task;
+}
+
+struct waits {
+	unsigned int looks, waited, kept;
+};
+
+static struct waits count_waits(const struct scene *s)
+{
+	const json_t *list = json_object_get(json_object_get(s->facts,
+							     "looks"), "list");
+	struct waits n = { 0 };
+	const json_t *look;
+	size_t i;
+
+	json_array_foreach(list, i, look) {
+		const json_t *task;
+
+		if (!look_counts(s, look))
+			continue;
+		task = waits_in(s, look);
+		n.looks++;
+		n.waited += task != NULL;
+		n.kept += task && !text(task, "dsq");
+	}
+	return n;
+}
+
 /* causes: each true if what was seen speaks for it, and then says so */
 
 static bool by_host(const struct scene *s, FILE *to)
@@ -92,13 +173,39 @@ static bool by_wakeup(const struct scene *s, FILE *to)
 	return true;
 }
 
+static bool by_kept(const struct scene *s, FILE *to)
+{
+	struct waits n = count_waits(s);
+
+	if (!n.kept || 2 * n.kept < n.looks)
+		return false;
+	fprintf(to, "The scheduler kept it: in %u of %u frozen looks it was runnable, and on no dispatch queue. ",
+		n.kept, n.looks);
+	return true;
+}
+
+/* Those on the same disk wait alike: it is not why one of them alone did. */
+static bool hit_alone(const struct scene *s)
+{
+	const json_t *stats = json_object_get(json_object_get(
+		s->part, "workloads"), s->name), *d;
+	double own = number(s->worker, "iterations"), best = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(stats, "workers_detail"), i, d)
+		if (number(d, "iterations") > best)
+			best = number(d, "iterations");
+	return s->worker && best >= 10 && own < best / 10;
+}
+
 static bool by_disk(const struct scene *s, FILE *to)
 {
 	const json_t *disk = disk_of(s);
 	double ns = number(disk, "throttled_ns");
 	double of_ns = number(disk, "duration_ns");
 
-	if (!disk || of_ns <= 0 || ns < DISK_SHARE * of_ns)
+	if (!disk || of_ns <= 0 || ns < DISK_SHARE * of_ns || hit_alone(s) ||
+	    count_waits(s).waited)
 		return false;
 	fprintf(to, "It waited for its disk: the throttle of %s held requests %.0f %% of the time. ",
 		text(s->workload, "disk"), 100 * ns / of_ns);
@@ -160,51 +267,12 @@ static const struct cause {
 } causes[] = {
 	{ "host", by_host },
 	{ "bypass", by_bypass },
+	{ "kept", by_kept },
 	{ "wakeup", by_wakeup },
 	{ "disk", by_disk },
 	{ "idle", by_idle },
 	{ "others", by_others },
 };
-
-/* the last frozen look: who ran, and where the victim was */
-
-/* The death, else the last one of that phase. */
-static const json_t *look_of(const struct scene *s)
-{
-	const json_t *list = json_object_get(json_object_get(s->facts,
-							     "looks"), "list");
-	const char *phase = text(s->part, "name");
-	const json_t *found = NULL, *look;
-	size_t i;
-
-	json_array_foreach(list, i, look) {
-		const char *of = text(look, "phase"), *why = text(look, "why");
-
-		if (!json_is_array(json_object_get(look, "tasks")))
-			continue;
-		if (why && !strcmp(why, "death"))
-			return look;
-		if (!phase || (of && !strcmp(of, phase)))
-			found = look;
-	}
-	return found;
-}
-
-static const json_t *task_find(const json_t *tasks, json_int_t pid,
-			       json_int_t cpu)
-{
-	const json_t *task;
-	size_t i;
-
-	json_array_foreach(tasks, i, task) {
-		bool runs = json_is_true(json_object_get(task, "running"));
-
-		if (pid ? number(task, "pid") == pid :
-			  runs && number(task, "cpu") == cpu)
-			return task;
-	}
-	return NULL;
-}
 
 static void say_holder(FILE *to, const json_t *tasks, json_int_t cpu)
 {
@@ -246,8 +314,7 @@ static void say_where(const struct scene *s, FILE *to)
 		fprintf(to, "on the %s queue with %.0f tasks",
 			text(task, "dsq"), number(task, "dsq_nr"));
 	else
-		fputs("on no dispatch queue: the scheduler had it and kept it",
-		      to);
+		fputs("on no dispatch queue", to);
 	say_holder(to, tasks, cpu);
 	fputs(". ", to);
 }

@@ -15,7 +15,8 @@
  *	workload, or a stall of the scheduler are looked at
  *
  * cause is "host" (vCPUs got no host CPU), "bypass" (the scheduler was not in
- * charge), "disk" (its throttle), "wakeup" (the disk was done, the worker did
+ * charge), "kept" (frozen looks show the victim runnable and on no dispatch
+ * queue), "disk" (its throttle), "wakeup" (the disk was done, the worker did
  * not run), "idle" (CPUs idled meanwhile), "others" (they ran other tasks), or
  * "unknown": nothing that was seen speaks for any of them.
  *

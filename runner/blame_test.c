@@ -69,8 +69,14 @@ static const struct {
 	  FAIL("scheduler"), "others",
 	  "In the frozen look when the scheduler died, task 11 waited on CPU 1, on the global queue with 3 tasks; CPU 1 ran web/0[10]." },
 	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 0, 'pid': 0, 'running': true, 'idle': true}, {'cpu': 0, 'pid': 11, 'running': false, 'dsq': null}") "}"),
-	  FAIL("scheduler"), "others",
-	  "waited on CPU 0, on no dispatch queue: the scheduler had it and kept it; CPU 0 was idle." },
+	  FAIL("scheduler"), "kept",
+	  "The scheduler kept it: in 1 of 2 frozen looks it was runnable, and on no dispatch queue. In the frozen look when the scheduler died, task 11 waited on CPU 0, on no dispatch queue; CPU 0 was idle." },
+	/* a disk that others on it got on with is not why, nor one whose task waited for a CPU */
+	{ "{" HOST "'phases': [{'name': 'run', 'duration_ns': 1000000000, 'disks': {'data': {'throttled_ns': 970000000, 'duration_ns': 1000000000}},"
+	  " 'workloads': {'reader': {'workers_detail': [{'index': 0, 'pid': 12, 'iterations': 200, 'cpu_time_ns': 200000000},"
+	  " {'index': 1, 'pid': 13, 'iterations': 0, 'gap_max_ns': 1000000000}]}}}]}", FAIL("reader.progress"), "others", "reader worker 1[13]" },
+	{ "{" HOST PHASE(SCHED, "{'throttled_ns': 970000000, 'duration_ns': 1000000000}", LOOK("{'cpu': 1, 'pid': 12, 'running': false, 'dsq': '0', 'dsq_nr': 1}") "}"),
+	  FAIL("reader.gap.max"), "others", "task 12 waited on CPU 1, on the 0 queue with 1 tasks" },
 	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 11, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 ran on CPU 1." },
 	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 10, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 was on no run queue: it slept." },
 	/* nothing to explain */
