@@ -52,6 +52,7 @@ vmm-objs += blk_pending.o
 vmm-objs += blk_faults.o
 vmm-objs += blk_req.o
 vmm-objs += blk_state.o
+vmm-objs += blk_flight.o
 vmm-objs += virtio_blk.o
 vmm-tests += watch_test
 vmm-tests += blk_policy_test
