@@ -9,6 +9,7 @@
 #include "runner/launch.h"
 #include "runner/plan.h"
 #include "runner/prepare.h"
+#include "runner/run_opts.h"
 #include "runner/scenario.h"
 
 #include <errno.h>
@@ -79,33 +80,6 @@ static int complain(const char *what, const char *why)
 {
 	fprintf(stderr, "ktstr exec: %s%s%s\n", what, *why ? ": " : "", why);
 	return EXIT_OURS;
-}
-
-static bool take_accel(struct exec_opts *o, const char *text)
-{
-	static const char *const names[] = {
-		[LAUNCH_ACCEL_AUTO] = "auto",
-		[LAUNCH_ACCEL_KVM] = "kvm",
-		[LAUNCH_ACCEL_EMULATED] = "emulated",
-	};
-	unsigned int i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], text)) {
-			o->launch.accel = i;
-			return true;
-		}
-	complain(text, "--accel is one of auto, kvm, emulated");
-	return false;
-}
-
-static bool take_transport(struct exec_opts *o, const char *text)
-{
-	o->transport = text;
-	if (plan_is_transport(text))
-		return true;
-	complain(text, "--transport is one of pci, mmio");
-	return false;
 }
 
 /* Of a key that is set twice the last value counts. */
@@ -182,9 +156,9 @@ static bool take_option(struct exec_opts *o, int option, const char *value)
 	case 'd':
 		return take_set(o, "vm.deadline", value);
 	case 'a':
-		return take_accel(o, value);
+		return run_opts_accel(value, &o->launch.accel);
 	case 'v':
-		return take_transport(o, value);
+		return run_opts_transport(value, &o->transport);
 	case 'D':
 		return take_disk(o, value);
 	}

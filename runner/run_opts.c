@@ -125,12 +125,12 @@ bool run_opts_accel(const char *text, enum launch_accel *a)
 	return false;
 }
 
-static bool transport(const char *text, const char **t)
+bool run_opts_transport(const char *text, const char **t)
 {
 	*t = text;
 	if (plan_is_transport(text))
 		return true;
-	fprintf(stderr, "ktstr run: --transport %s: not one of pci, mmio\n",
+	fprintf(stderr, "ktstr: --transport %s: not one of pci, mmio\n",
 		text);
 	return false;
 }
@@ -232,7 +232,7 @@ static bool take(struct run_opts *opts, int c, const char *arg)
 	case OPT_ACCEL:
 		return run_opts_accel(arg, &opts->accel);
 	case OPT_TRANSPORT:
-		return transport(arg, &opts->transport);
+		return run_opts_transport(arg, &opts->transport);
 	case OPT_DRY_RUN:
 		opts->dry_run = true;
 		return true;

@@ -51,6 +51,9 @@ enum run_opts_status run_opts_parse(int argc, char **argv,
 /** run_opts_accel() - the word of --accel. False: it was said. */
 bool run_opts_accel(const char *text, enum launch_accel *a);
 
+/** run_opts_transport() - likewise of --transport; @t borrows @text */
+bool run_opts_transport(const char *text, const char **t);
+
 void run_opts_help(FILE *to);
 
 #endif
