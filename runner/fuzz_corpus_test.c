@@ -25,7 +25,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 200);
 	tcase_add_loop_test(tc, what_must_hold_holds_for_any_input, 0,
 			    NR_TARGETS);
 	suite_add_tcase(s, tc);
