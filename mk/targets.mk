@@ -2,13 +2,14 @@
 
 .PHONY: all unit-tests list-unit-tests list-tsan-tests list-vm-tests run check \
 	check-unit check-san check-vm check-static setup install clean format \
-	bench help
+	bench bench-programs help
 
 # As many jobs as CPUs, unless make was told.
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 sub_make = +@$(MAKE) $(jobs)
 
 unit-tests: $(unit-tests)
+bench-programs: $(bench-programs)
 
 # A folder's build.mk adds to tsan-tests (as DIR/NAME) what runs with threads
 list-unit-tests:
