@@ -48,11 +48,19 @@ static __always_inline void ktstr_insert(struct task_struct *p, u64 dsq_id,
 		scx_bpf_dsq_insert(p, dsq_id, slice_ns, enq_flags);
 }
 
+/*
+ * As the kernel's struct scx_bpf_dsq_insert_vtime_args, whose members libbpf
+ * would look for in kernels that do not have it: those refuse the program.
+ */
+struct ktstr_insert_vtime_args {
+	u64 dsq_id, slice, vtime, enq_flags;
+};
+
 static __always_inline void ktstr_insert_vtime(struct task_struct *p,
 					       u64 dsq_id, u64 slice_ns,
 					       u64 vtime, u64 enq_flags)
 {
-	struct scx_bpf_dsq_insert_vtime_args args = {
+	struct ktstr_insert_vtime_args args = {
 		.dsq_id = dsq_id,
 		.slice = slice_ns,
 		.vtime = vtime,
@@ -60,7 +68,7 @@ static __always_inline void ktstr_insert_vtime(struct task_struct *p,
 	};
 
 	if (bpf_ksym_exists(__scx_bpf_dsq_insert_vtime))
-		__scx_bpf_dsq_insert_vtime(p, &args);
+		__scx_bpf_dsq_insert_vtime(p, (void *)&args);
 	else
 		scx_bpf_dsq_insert_vtime(p, dsq_id, slice_ns, vtime,
 					 enq_flags);

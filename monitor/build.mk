@@ -10,6 +10,7 @@ monitor-objs := \
 	kmem.o \
 	locate.o \
 	details.o \
+	dsq.o \
 	map.o \
 	map_json.o \
 	map_other.o \
@@ -18,6 +19,7 @@ monitor-objs := \
 	page_walk.o \
 	queue.o \
 	sched.o \
+	sched_details.o \
 	scx.o \
 	storage.o \
 	struct_ops.o \
@@ -25,8 +27,9 @@ monitor-objs := \
 $(eval $(call archive,monitor,$(monitor-objs)))
 
 # The hand-made guest is a test's, not the archive's.
-monitor-tests := btf_json_test hash_numbers_test hostile_test kmem_test \
-	live_test map_kinds_test map_test monitor_test page_walk_test tasks_test
+monitor-tests := btf_json_test details_test hash_numbers_test hostile_test \
+	kmem_test live_test map_kinds_test map_test monitor_test page_walk_test \
+	tasks_test
 monitor-test-libs := $(O)/monitor/test_image.o $(O)/monitor/monitor.a $(LIBBPF_LIBS) -ljansson
 $(eval $(call unit_tests,monitor,$(monitor-tests),monitor,$(monitor-test-libs)))
 $(addprefix $(O)/monitor/,$(monitor-tests)): $(O)/monitor/test_image.o

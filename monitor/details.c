@@ -2,7 +2,9 @@
 #include "monitor/details.h"
 
 #include "monitor/btf_json.h"
+#include "monitor/dsq.h"
 #include "monitor/monitor_priv.h"
+#include "monitor/sched_details.h"
 
 #include <stdlib.h>
 
@@ -42,6 +44,11 @@ static const struct part {
 	json_t *(*read)(struct monitor *mon);
 } parts[] = {
 	{ "ops", ops_json },
+	{ "dsqs", dsqs_json },
+	{ "subs", subs_json },
+	{ "schedstat", schedstat_json },
+	{ "domains", domains_json },
+	{ "exit", exit_json },
 };
 
 json_t *details_json(struct monitor *mon)

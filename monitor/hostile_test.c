@@ -302,6 +302,8 @@ static void use(struct monitor *mon)
 	ck_assert_uint_le(json_object_size(j), NR_MAPS);
 	json_decref(j);
 	mon_map_numbers(mon, count, &calls);
+	json_decref(mon_details(mon));
+	json_decref(mon_scx_exit(mon));
 	ck_assert_int_le(mon_read_progs(mon, progs, 3), 3);
 }
 

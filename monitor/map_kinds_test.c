@@ -230,7 +230,7 @@ static uint64_t make_arena(struct test_image *ti, uint64_t user)
 START_TEST(an_arena_counts_its_pages)
 {
 	struct test_image *ti = image(_i);
-	uint64_t arena = make_arena(ti, 0x7f0000001000);
+	uint64_t arena = make_arena(ti, 0x7f0000100000);
 	struct monitor *mon = watch(ti);
 	json_t *map = read_map(mon);
 
@@ -253,7 +253,7 @@ END_TEST
 START_TEST(a_page_that_stands_in_for_others_is_not_counted)
 {
 	struct test_image *ti = image(_i);
-	uint64_t arena = make_arena(ti, 0x7f0000001000);
+	uint64_t arena = make_arena(ti, 0x7f0000100000);
 	uint64_t base = ti_image(ti, 8), gpa;
 	struct monitor *mon;
 	json_t *map;

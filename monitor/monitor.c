@@ -9,6 +9,7 @@
 #include "monitor/map_json.h"
 #include "monitor/monitor_priv.h"
 #include "monitor/sched.h"
+#include "monitor/sched_details.h"
 #include "monitor/struct_ops.h"
 
 #include <bpf/btf.h>
@@ -34,6 +35,13 @@ const char *const mon_symbol_names[MON_SYM_NR] = {
 	[MON_SYM_INIT_TASK] = "init_task",
 	[MON_SYM_NR_CPU_IDS] = "nr_cpu_ids",
 	[MON_SYM_VMEMMAP_BASE] = "vmemmap_base",
+	[MON_SYM_JIFFIES] = "jiffies_64",
+	[MON_SYM_NR_NODE_IDS] = "nr_node_ids",
+	[MON_SYM_SCX_OPS] = "scx_ops",
+	[MON_SYM_SCX_OPS_ENABLE_STATE_VAR] = "scx_ops_enable_state_var",
+	[MON_SYM_SCX_EXIT_KIND] = "scx_exit_kind",
+	[MON_SYM_SCX_EXIT_INFO] = "scx_exit_info",
+	[MON_SYM_DSQ_HASH] = "dsq_hash",
 };
 
 __attribute__((format(printf, 4, 5)))
@@ -326,6 +334,12 @@ int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
 			nr += got;
 	}
 	return nr;
+}
+
+json_t *mon_scx_exit(struct monitor *mon)
+{
+	kmem_flush(&mon->kmem);
+	return exit_json(mon);
 }
 
 json_t *mon_details(struct monitor *mon)

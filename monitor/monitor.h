@@ -35,6 +35,14 @@ enum mon_symbol {
 	MON_SYM_INIT_TASK,
 	MON_SYM_NR_CPU_IDS,
 	MON_SYM_VMEMMAP_BASE,
+	MON_SYM_JIFFIES,
+	MON_SYM_NR_NODE_IDS,
+	/* Before 6.16 one scheduler, and no struct of it. */
+	MON_SYM_SCX_OPS,
+	MON_SYM_SCX_OPS_ENABLE_STATE_VAR,
+	MON_SYM_SCX_EXIT_KIND,
+	MON_SYM_SCX_EXIT_INFO,
+	MON_SYM_DSQ_HASH,
 	MON_SYM_NR,
 };
 
@@ -242,12 +250,26 @@ int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
 /**
  * mon_details() - what there is to know at one moment beside mon_read_sched()
  *
- * {"ops": {NAME: {"program", "verified_insns", "run_count", "run_ns"}}}: NAME
- * is the callback of sched_ext_ops, or else the program's; null: not available.
+ * {"ops": {NAME: {"program", "verified_insns", "run_count", "run_ns"}}, NAME
+ * being the callback of sched_ext_ops, or else the program's;
+ * "dsqs": [{"id", "depth", "head_pid", "head_age_ns"}] of the scheduler, with
+ * "global" and "node" where it is the kernel's;
+ * "subs": [{"name", "level", "cgroup", "exit_kind", "bypass_depth"}], the
+ * schedulers below the root one; "schedstat": [{NAME: count}] by CPU;
+ * "domains": [[{"name", "level", "span_weight", "imbalance_pct", "flags"}]] by
+ * CPU, the innermost first; "exit": as mon_scx_exit()}. null: not available.
  *
  * Return: new reference, or NULL out of memory.
  */
 json_t *mon_details(struct monitor *mon);
+
+/**
+ * mon_scx_exit() - the kernel's record of why the root scheduler ends
+ *
+ * {"kind", "kind_name", "code", "reason", "message", "dump"}; JSON null while it
+ * does not end, and when it is gone. New reference, NULL out of memory.
+ */
+json_t *mon_scx_exit(struct monitor *mon);
 
 /**
  * mon_read_array_value() - raw bytes of entry 0 of an array map

@@ -37,6 +37,7 @@ struct monitor {
 	uint64_t percpu_off[MON_MAX_CPUS];
 
 	struct scx_layout scx;
+	uint64_t jiffy_ns;	/* 0: not told yet */
 
 	struct mon_map *maps[MON_MAX_MAPS];	/* owned */
 	unsigned int nr_maps;

@@ -105,10 +105,10 @@ static enum mon_scx_state state_of(const struct scx_layout *l, int64_t value)
 }
 
 /* @name: at least 1 byte; text is cut to it, and made printable ASCII. */
-static int read_ops_name(struct monitor *mon, uint64_t sch, char *name,
-			 size_t len)
+static int read_ops_name(struct monitor *mon, uint64_t sch,
+			 enum kfield_id field, char *name, size_t len)
 {
-	const struct kfield *f = &mon->kbtf.fields[KF_SCX_OPS_NAME];
+	const struct kfield *f = &mon->kbtf.fields[field];
 	size_t take = f->size < len - 1 ? f->size : len - 1;
 	int err;
 
@@ -189,7 +189,8 @@ static int read_scheduler(struct monitor *mon, uint64_t sch,
 		else if (err)
 			return err;
 	}
-	err = read_ops_name(mon, sch, s->ops_name, sizeof(s->ops_name));
+	err = read_ops_name(mon, sch, KF_SCX_OPS_NAME, s->ops_name,
+			    sizeof(s->ops_name));
 	return err ? err : read_events(mon, sch, s);
 }
 
@@ -211,6 +212,24 @@ int mon_exit_kind_kva(struct monitor *mon, uint64_t *kva, unsigned int *len)
 	return 0;
 }
 
+/*
+ * Before 6.16 the one scheduler was in global variables. Bypass and events were
+ * not kept with it, and remain not available.
+ */
+static void read_global_scheduler(struct monitor *mon, struct mon_sched *s)
+{
+	const uint64_t *sym = mon->info.sym;
+	uint64_t kind;
+
+	if (read_ops_name(mon, sym[MON_SYM_SCX_OPS], KF_OPS_NAME, s->ops_name,
+			  sizeof(s->ops_name)))
+		return;
+	if (sym[MON_SYM_SCX_EXIT_KIND] &&
+	    !kmem_read_uint(&mon->kmem, sym[MON_SYM_SCX_EXIT_KIND], 4, &kind))
+		s->exit_kind = kind;
+	s->have_scx = true;
+}
+
 void scx_read(struct monitor *mon, struct mon_sched *s)
 {
 	uint64_t state_kva = mon->info.sym[MON_SYM_SCX_ENABLE_STATE_VAR];
@@ -221,10 +240,19 @@ void scx_read(struct monitor *mon, struct mon_sched *s)
 	s->have_scx = false;
 	s->state = MON_SCX_UNKNOWN;
 	no_scheduler(s);
-	if (!state_kva || !root_kva || !mon->scx.nr_states)
+	if (!state_kva)
+		state_kva = mon->info.sym[MON_SYM_SCX_OPS_ENABLE_STATE_VAR];
+	if (!state_kva || !mon->scx.nr_states ||
+	    (!root_kva && !mon->info.sym[MON_SYM_SCX_OPS]))
 		return;
 	if (kmem_read_uint(&mon->kmem, state_kva, 4, &state))
 		return;
+	if (!root_kva) {
+		read_global_scheduler(mon, s);
+		if (s->have_scx)
+			s->state = state_of(&mon->scx, (int32_t)state);
+		return;
+	}
 
 	/*
 	 * The scheduler is freed behind the pointer: what was read counts only

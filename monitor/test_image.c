@@ -53,17 +53,32 @@ static const struct {
 	bool is_union;
 } kernel_structs[] = {
 	{ "atomic_t", "int counter;", false },
-	{ "scx_dispatch_q", "u64 id;u32 nr;ptr sched;", false },
-	{ "list_head", "ptr next;ptr prev;", false },
+	{ "list_head", "ptr prev;ptr next;", false },
+	{ "rhash_head", "ptr next;", false },
+	{ "rhashtable", "ptr tbl;u32 key_len;", false },
+	{ "bucket_table", "u32 size;u32 nest;ptr future_tbl;ptr0 buckets[0];",
+	  false },
+	{ "scx_dispatch_q",
+	  "u64 id;u32 nr;ptr sched;list_head list;rhash_head hash_node;",
+	  false },
+	{ "scx_sched_pnode", "u64 padding;scx_dispatch_q global_dsq;", false },
+	{ "scx_dsq_list_node", "list_head node;u32 flags;u32 priv;", false },
+	{ "sched_ext_entity",
+	  "ptr sched;ptr dsq;list_head runnable_node;"
+	  "scx_dsq_list_node dsq_list;u64 runnable_at;", false },
+	{ "scx_exit_info",
+	  "u32 kind;s64 exit_code;ptr reason;ptr msg;ptr dump;", false },
+	{ "sched_domain", "ptr parent;int level;ptr name;u32 span_weight;",
+	  false },
+	{ "sched_info", "u64 pcount;u64 run_delay;", false },
 	{ "scx_rq",
 	  "u32 flags;scx_dispatch_q local_dsq;list_head runnable_list;"
 	  "u32 nr_running;",
 	  false },
-	{ "sched_ext_entity", "ptr sched;ptr dsq;list_head runnable_node;",
-	  false },
 	{ "rq_donor", "ptr donor;ptr curr;", true },
 	{ "rq",
-	  "u32 nr_running;rq_donor -;ptr idle;scx_rq scx;u64 clock;int cpu;",
+	  "u32 nr_running;rq_donor -;ptr idle;scx_rq scx;u64 clock;int cpu;"
+	  "ptr sd;u64 nr_switches;sched_info rq_sched_info;u32 ttwu_count;",
 	  false },
 	{ "sched_ext_ops", "u64 flags;char128 name;", false },
 	{ "scx_ops_union", "sched_ext_ops ops;", true },
@@ -72,7 +87,8 @@ static const struct {
 	{ "scx_sched_pcpu", "ptr sch;scx_event_stats event_stats;", false },
 	{ "scx_sched",
 	  "scx_ops_union -;atomic_t exit_kind;int bypass_depth;ptr pcpu;"
-	  "ptr event_stats_cpu;",
+	  "ptr event_stats_cpu;ptr exit_info;rhashtable dsq_hash;ptr pnode;"
+	  "ptr global_dsqs;list_head children;list_head sibling;int level;",
 	  false },
 	{ "xarray", "u32 xa_flags;ptr xa_head;", false },
 	{ "idr", "xarray idr_rt;u32 idr_base;", false },

@@ -18,7 +18,7 @@ struct btf;
 #define TI_RAM_BYTES (16u << 20)
 #define TI_RAM_GPA 0x100000ull	/* RAM does not start at 0 here */
 #define TI_IMAGE_BYTES (2u << 20)	/* from root_gpa on */
-#define TI_MAX_FIELDS 320
+#define TI_MAX_FIELDS 480
 #define TI_MAX_VPAGES 512
 
 struct ti_config {

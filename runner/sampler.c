@@ -27,6 +27,7 @@ struct sampler {
 	pthread_mutex_t lock;	/* mon, paused: one look at a time */
 	struct monitor *mon;
 	bool paused;		/* the VM is frozen */
+	json_t *exit;		/* owned: of the scheduler; under lock */
 	struct look_death death; /* the thread's */
 	void (*on_sample)(void *ctx, uint32_t phase); /* under lock, and ctx */
 	void *on_sample_ctx;
@@ -77,10 +78,20 @@ void sampler_free(struct sampler *s)
 		return;
 	sampler_stop(s);
 	mon_close(s->mon);
+	json_decref(s->exit);
 	if (s->out)
 		fclose(s->out);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+/* Why the scheduler ends: the last that was seen, since the dump comes last. */
+static void keep_exit_locked(struct sampler *s, json_t *seen)
+{
+	if (!json_is_object(seen))
+		return;
+	json_decref(s->exit);
+	s->exit = json_incref(seen);
 }
 
 static int add_number(void *ctx, const char *name, double value, bool unstable)
@@ -241,6 +252,12 @@ static void sample(struct sampler *s, uint64_t due_ns)
 	err = mon_read_sched(s->mon, &sched);
 	if (!err)
 		numbers = map_numbers_locked(s);
+	if (!err && sched.exit_kind > 0) {
+		json_t *seen = mon_scx_exit(s->mon);
+
+		keep_exit_locked(s, seen);
+		json_decref(seen);
+	}
 	pthread_mutex_unlock(&s->lock);
 	if (!err)
 		tell_death(s, &sched);
@@ -451,12 +468,18 @@ json_t *sampler_map_numbers(struct sampler *s)
 	return numbers;
 }
 
+json_t *sampler_exit(const struct sampler *s)
+{
+	return s ? s->exit : NULL;
+}
+
 json_t *sampler_details(struct sampler *s)
 {
 	json_t *details;
 
 	pthread_mutex_lock(&s->lock);
 	details = mon_details(s->mon);
+	keep_exit_locked(s, json_object_get(details, "exit"));
 	pthread_mutex_unlock(&s->lock);
 	return details;
 }

@@ -83,6 +83,14 @@ json_t *sampler_maps(struct sampler *s);
 json_t *sampler_map_numbers(struct sampler *s);
 json_t *sampler_details(struct sampler *s);
 
+/**
+ * sampler_exit() - the kernel's exit record of the scheduler, as first seen
+ *
+ * The kernel frees it when the scheduler is gone: a sample or a look at the
+ * details that saw it keeps it. After sampler_stop(). Borrowed; NULL: not seen.
+ */
+json_t *sampler_exit(const struct sampler *s);
+
 /** sampler_sched() - as mon_read_sched() */
 int sampler_sched(struct sampler *s, struct mon_sched *sched);
 

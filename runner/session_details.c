@@ -2,6 +2,8 @@
 /* What the monitor saw at a phase's two ends, as the facts' sched{}. */
 #include "runner/session.h"
 
+#include "runner/sampler.h"
+
 #include <string.h>
 
 static bool in_part(const struct session *s, int phase, uint32_t i)
@@ -86,7 +88,56 @@ static json_t *ops_json(const struct session *s, int phase)
 	return ops;
 }
 
+/* What each CPU's run queue counted, by CPU: growth, added up over phases. */
+static json_t *schedstat_json(const struct session *s, int phase)
+{
+	json_t *cpus = json_array(), *end, *value;
+	const char *name;
+	uint32_t i;
+	size_t cpu;
+
+	for (i = 0; i < s->nr_phases; i++) {
+		json_t *from = json_object_get(s->phases[i].details_start,
+					       "schedstat");
+		json_t *to = json_object_get(s->phases[i].details_end,
+					     "schedstat");
+
+		if (!in_part(s, phase, i))
+			continue;
+		json_array_foreach(to, cpu, end) {
+			if (cpu >= json_array_size(cpus))
+				json_array_append_new(cpus, json_object());
+			json_object_foreach(end, name, value)
+				add_growth(json_array_get(cpus, cpu), name,
+					   json_array_get(from, cpu), end,
+					   name);
+		}
+	}
+	return cpus;
+}
+
+/* As it was at the end of the last of these phases. */
+static json_t *last_seen(const struct session *s, int phase, const char *key)
+{
+	json_t *seen = NULL;
+	uint32_t i;
+
+	for (i = 0; i < s->nr_phases; i++)
+		if (in_part(s, phase, i))
+			seen = json_object_get(s->phases[i].details_end, key);
+	return seen ? json_incref(seen) : json_null();
+}
+
 void session_details_facts(const struct session *s, int phase, json_t *sched)
 {
-	json_object_set_new(sched, "ops", ops_json(s, phase));
+	json_object_update_new(sched, json_pack(
+		"{s:o, s:o, s:o, s:o}", "ops", ops_json(s, phase),
+		"schedstat", schedstat_json(s, phase),
+		"dsqs", last_seen(s, phase, "dsqs"),
+		"subs", last_seen(s, phase, "subs")));
+	if (phase < 0)
+		json_object_update_new(sched, json_pack(
+			"{s:o, s:O?}", "domains",
+			last_seen(s, phase, "domains"),
+			"exit", sampler_exit(s->sampler)));
 }
