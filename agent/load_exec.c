@@ -271,20 +271,22 @@ static void note_run(struct holder *h)
 	int status = h->program.status;
 	int code = WIFSIGNALED(status) ? WTERMSIG(status) :
 		   WEXITSTATUS(status);
+	/* one that was to begin just then left at once, and did nothing */
+	bool stopped = h->term_ns || load_stopping(h->l);
 
 	take_json(h);
-	h->x->cut = h->term_ns > 0;
+	h->x->cut = stopped;
 	if (h->program.word.err)
 		set_end(h->x, LOAD_EXEC_NOT_STARTED, h->program.word.err);
 	else if (h->killed)
 		set_end(h->x, LOAD_EXEC_KILLED, code);
-	else if (h->term_ns)
+	else if (stopped)
 		set_end(h->x, LOAD_EXEC_STOPPED, code);
 	else if (WIFSIGNALED(status))
 		set_end(h->x, LOAD_EXEC_SIGNALED, code);
 	else
 		set_end(h->x, LOAD_EXEC_EXITED, code);
-	if (!h->term_ns && was_good(status))
+	if (!stopped && was_good(status))
 		note_whole_run(h);
 }
 

@@ -211,6 +211,22 @@ START_TEST(a_repeated_one_keeps_what_its_last_whole_run_said)
 }
 END_TEST
 
+/* Before its exec, within it, after its exit: each round at another place. */
+START_TEST(wherever_a_repeated_one_is_stopped_a_whole_run_is_told)
+{
+	struct plan_workload *w = add_program("echo whole");
+
+	json_object_set_new(w->exec, "repeat", json_true());
+	go();
+	wait_iterations(0, 0, 1);
+	usleep(_i * 137);
+	stop();
+	assert_said(0, "whole\n");
+	ck_assert_int_ne(LOAD_EXEC_KILLED, end_of(0));
+	ck_assert_int_eq(0, load_exec_yield(held(0))->output.streams[1].total);
+}
+END_TEST
+
 START_TEST(its_json_file_is_taken)
 {
 	struct plan_workload *w = add_program("echo '{\"a\": 1}' >out.json");
@@ -294,6 +310,8 @@ int main(void)
 	tcase_add_test(tc, an_endless_one_ends_by_sigterm);
 	tcase_add_test(tc, one_that_does_not_listen_is_killed);
 	tcase_add_test(tc, a_repeated_one_keeps_what_its_last_whole_run_said);
+	tcase_add_loop_test(tc,
+		wherever_a_repeated_one_is_stopped_a_whole_run_is_told, 0, 20);
 	tcase_add_test(tc, its_json_file_is_taken);
 	tcase_add_test(tc, a_json_file_of_another_run_is_not);
 	tcase_add_test(tc, the_report_names_the_end);
