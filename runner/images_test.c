@@ -19,11 +19,13 @@
 static char dir[] = "/tmp/ktstr-images-XXXXXX";
 static char *path, *out, why[512];
 static struct images images, others;
+static json_t *plans;	/* until the end: images borrow from them */
 
 static void setup(void)
 {
 	int fd;
 
+	plans = json_array();
 	strcpy(dir, "/tmp/ktstr-images-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	path = path_join(dir, "raw");
@@ -40,6 +42,7 @@ static void teardown(void)
 {
 	images_close(&images);
 	images_close(&others);
+	json_decref(plans);
 	path_remove_tree(dir);
 	free(path);
 	free(out);
@@ -54,10 +57,12 @@ static json_t *plan_with(bool keep)
 			 "size_bytes", SIZE, "keep_writes", keep);
 }
 
-/* Plans are not freed: images borrow from them, and the test's process ends. */
 static int open_images(struct images *im, bool keep)
 {
-	return images_open(plan_with(keep), im, why, sizeof(why));
+	json_t *plan = plan_with(keep);
+
+	ck_assert_int_eq(0, json_array_append_new(plans, plan));
+	return images_open(plan, im, why, sizeof(why));
 }
 
 START_TEST(only_disks_that_name_a_file_have_one)
