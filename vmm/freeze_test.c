@@ -18,10 +18,13 @@ static void *member(void *arg)
 	uint64_t *mine = arg;
 
 	while (!atomic_load_explicit(&stop, memory_order_acquire)) {
-		if (freeze_is_asked(&f))
+		if (freeze_is_asked(&f)) {
 			freeze_park(&f, &stop);
-		else
-			++*mine;
+			continue;
+		}
+		++*mine;
+		/* or four that spin take seconds to park on a busy machine */
+		sched_yield();
 	}
 	freeze_leave(&f);
 	return NULL;
