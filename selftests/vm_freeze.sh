@@ -89,6 +89,12 @@ echo "# the end was seen by a $(jq -r '.looks.list[-1].seen_by' "$result")," \
 	"the looks froze $(jq .looks.frozen_ns "$result") ns in all"
 holds "death: the look has the exit kind" \
 	'.looks.list[] | select(.why == "death") | .exit_kind == 1026'
+holds "death: each CPU shows who ran there, and some task waited" \
+	'.looks.list[] | select(.why == "death") | .tasks |
+	 ([.[] | select(.running)] | length) == 2 and any(.[]; .running == false)'
+holds "death: the stall is explained, with where the task waited" \
+	'.blame[] | select(.metric == "scheduler") | .text |
+	 test("task [0-9]+ waited on CPU [01], on")'
 look '[.[] | select(.why == "death")] | all(.[]; (.maps | length) > 0)'
 ok $? "death: it has the dying scheduler's maps"
 

@@ -50,6 +50,8 @@ if ! slow_machine; then
 	is "delay_io: exit status" 1 "$status"
 	holds "delay_io: io_wake fails, and nothing else" \
 		'[.checks[] | select(.verdict == "fail") | .metric] == ["reader.io_wake.p50"]'
+	holds "delay_io: blamed on the wake-up, not on the disk" \
+		'[.blame[] | .cause] == ["wakeup"]'
 fi
 
 [ $bad -ne 0 ] || [ $too_slow -eq 0 ] || exit 5

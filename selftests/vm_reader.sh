@@ -31,12 +31,20 @@ is "starve_one: exit status" 1 "$status"
 like "starve_one: the reason names workload and worker" \
 	'(web|reader).*worker [0-9]+' "$(reason)"
 
+holds "starve_one: blamed on the scheduler, not on the disk, naming the worker" \
+	'.blame | length > 0 and all(.[]; (.cause | IN("kept", "idle", "others")) and
+	 (.text | test("worker [0-9]+\\[[0-9]+\\]")))'
+
 run_ktstr "$scenario" --scheduler stall
 is "stall: exit status" 1 "$status"
 like "stall: the reason says stall" 'stall' "$(reason)"
 holds "stall: the exit kind is the kernel's" '.scheduler.exit.kind == 1026'
 like "stall: a task is named" '[a-z_]+(/[0-9]+)?\[[0-9]+\]' \
 	"$(jq -r '.scheduler.exit | (.message // "") + (.reason // "")' "$result") $(reason)"
+
+holds "stall: the blame says where the task waited when it died" \
+	'.blame[] | select(.metric == "scheduler") | .text |
+	 test("In the frozen look when the scheduler died, task [0-9]+ ")'
 
 run_ktstr "$scenario" --scheduler map_lies
 is "map_lies: exit status" 1 "$status"
