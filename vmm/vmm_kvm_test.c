@@ -376,9 +376,9 @@ static void on_tick(void *ctx, uint32_t events)
 	ck_assert_uint_ne(0, events & EPOLLIN);
 	ck_assert_int_eq(8, read(g->timer_fd, &n, 8));
 	vm_vcpu_stats_read(g->vm, 0, &st); /* of a thread that runs */
-	if (++g->ticks < 3)
+	/* A busy machine may not have let it run yet; if never, time is up. */
+	if (++g->ticks < 3 || !st.run_ns)
 		return;
-	ck_assert_uint_gt(st.run_ns, 0);
 	vm_loop_del_fd(g->vm, g->timer_fd);
 	vm_stop(g->vm, 3);
 }
