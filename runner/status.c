@@ -31,6 +31,13 @@ struct status {
 	char drawn[STATUS_LINE_MAX];	/* on the terminal; "": nothing */
 };
 
+static uint64_t (*now)(void) = clock_now_ns;
+
+void status_set_clock(uint64_t (*clock)(void))
+{
+	now = clock;
+}
+
 static bool is_capable(int fd)
 {
 	const char *term = getenv("TERM");
@@ -85,7 +92,7 @@ static size_t width_of(const struct status *st)
 static void draw(struct status *st)
 {
 	char text[STATUS_LINE_MAX];
-	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ns = now();
 
 	if (st->in_line || !is_ours(st))
 		return;
@@ -101,7 +108,7 @@ static void draw(struct status *st)
 void status_tick(struct status *st)
 {
 	if (st && st->begun &&
-	    clock_now_ns() - st->drawn_ns >= DRAW_INTERVAL_NS)
+	    now() - st->drawn_ns >= DRAW_INTERVAL_NS)
 		draw(st);
 }
 
@@ -189,7 +196,7 @@ void status_begin(struct status *st, const json_t *plan)
 		return;
 	status_plan_read(plan, &st->view.plan);
 	st->view.known = st->view.interrupted = false;
-	st->begun_ns = clock_now_ns();
+	st->begun_ns = now();
 	st->begun = true;
 	log_set_sink(on_log, st);
 	draw(st);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -48,5 +49,8 @@ void status_interrupted(struct status *st);
 
 /** status_tick() - draw what has changed; to be called some times a second */
 void status_tick(struct status *st);
+
+/** status_set_clock() - for tests: @clock instead of clock_now_ns() */
+void status_set_clock(uint64_t (*clock)(void));
 
 #endif

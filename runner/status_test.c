@@ -226,6 +226,14 @@ START_TEST(a_log_line_can_not_drive_the_terminal)
 }
 END_TEST
 
+/* It stands, unless a test moves it. */
+static uint64_t test_now_ns = NSEC_PER_SEC;
+
+static uint64_t test_clock(void)
+{
+	return test_now_ns;
+}
+
 /* A terminal: what is written to tty is read from pty. */
 static int pty, tty;
 
@@ -243,6 +251,7 @@ static void open_terminal(unsigned short columns)
 	ck_assert_int_eq(0, fcntl(pty, F_SETFL, O_NONBLOCK));
 	setenv("TERM", "xterm", 1);
 	unsetenv("NO_COLOR");
+	status_set_clock(test_clock);
 }
 
 static void close_terminal(void)
