@@ -94,7 +94,7 @@ static void set_from(json_t *out, const struct kernel *k)
 	free(path);
 }
 
-/* PCI wherever the kernel has it: docs/adr/0003-transport.md */
+/* PCI wherever the kernel has it: docs/adr/0004-transport.md */
 static void choose_transport(json_t *plan, const char *kernel_dir)
 {
 	json_t *vm = json_object_get(plan, "vm");
