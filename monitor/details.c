@@ -57,9 +57,10 @@ json_t *details_json(struct monitor *mon)
 	size_t i;
 
 	for (i = 0; details && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		const char *name = parts[i].name;
 		json_t *part = parts[i].read(mon);
 
-		if (!part || json_object_set_new(details, parts[i].name, part)) {
+		if (!part || json_object_set_new(details, name, part)) {
 			json_decref(details);
 			return NULL;
 		}

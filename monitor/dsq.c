@@ -60,7 +60,8 @@ static json_t *age_json(struct monitor *mon, uint64_t task)
 	if (!mon->info.sym[MON_SYM_JIFFIES] ||
 	    kmem_read_uint(&mon->kmem, mon->info.sym[MON_SYM_JIFFIES], 8,
 			   &jiffies) ||
-	    read_field(mon, task, KF_TASK_RUNNABLE_AT, &since) || since > jiffies)
+	    read_field(mon, task, KF_TASK_RUNNABLE_AT, &since) ||
+	    since > jiffies)
 		return json_null();
 	ns = jiffy_ns(mon, jiffies);
 	return ns ? json_from_uint64((jiffies - since) * ns) : json_null();

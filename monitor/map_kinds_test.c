@@ -211,7 +211,7 @@ START_TEST(a_position_that_an_old_kernel_has_not_is_null)
 }
 END_TEST
 
-/* Pages 0, 1 and 4 of an arena are there, of which @scratch is only a stand-in. */
+/* An arena of 8 pages, of which the first five are there. */
 static uint64_t make_arena(struct test_image *ti, uint64_t user)
 {
 	struct ti_map m = { .id = 3, .type = MAP_TYPE_ARENA, .max_entries = 8,

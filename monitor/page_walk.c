@@ -92,7 +92,7 @@ uint64_t page_walk_count(const struct page_walk *w, uint64_t va, uint64_t nr,
 	unsigned int level;
 
 	while (va < end) {
-		uint64_t step, table_end = (va | ((1ull << level_shift(2)) - 1));
+		uint64_t table_end = va | ((1ull << level_shift(2)) - 1), step;
 		const uint64_t *slot;
 
 		walk(w, va, &gpa, &slot, &level);

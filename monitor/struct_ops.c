@@ -83,7 +83,7 @@ static int read_prog(struct monitor *mon, uint64_t prog, struct mon_prog *p)
 	return 0;
 }
 
-/* Of struct bpf_struct_ops_X { common; struct X data; } at *@at: X, and where. */
+/* Of struct bpf_struct_ops_X { common; struct X data; } at *@at: X, where. */
 static const struct btf_type *callbacks_of(const struct btf *btf,
 					   uint32_t type_id, int64_t *at)
 {

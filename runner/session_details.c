@@ -76,7 +76,8 @@ static json_t *ops_json(const struct session *s, int phase)
 	uint32_t i;
 
 	for (i = 0; i < s->nr_phases; i++) {
-		json_t *from = json_object_get(s->phases[i].details_start, "ops");
+		json_t *from = json_object_get(s->phases[i].details_start,
+					       "ops");
 
 		if (!in_part(s, phase, i))
 			continue;
