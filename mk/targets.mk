@@ -2,7 +2,7 @@
 
 .PHONY: all unit-tests list-unit-tests list-tsan-tests list-vm-tests run check \
 	check-unit check-san check-vm check-static setup install clean format \
-	bench bench-programs help
+	vm-test-programs bench bench-programs help
 
 # As many jobs as CPUs, unless make was told.
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -10,6 +10,7 @@ sub_make = +@$(MAKE) $(jobs)
 
 unit-tests: $(unit-tests)
 bench-programs: $(bench-programs)
+vm-test-programs: $(vm-tests)
 
 # A folder's build.mk adds to tsan-tests (as DIR/NAME) what runs with threads
 list-unit-tests:

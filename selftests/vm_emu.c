@@ -81,8 +81,8 @@ static struct emu_result job(struct emu_host *h, struct watch *w,
 	const char *env[] = { "WORD=word", NULL };
 	char out_dir[PATH_MAX], big[PATH_MAX];
 	struct emu_file files[] = {
-		{ "/proc/self/exe", "me", true },
-		{ big, "in/big", false },
+		{ .host_path = "/proc/self/exe", .path = "me", .exec = true },
+		{ .host_path = big, .path = "in/big" },
 	};
 	struct emu_job j = {
 		.argv = argv, .env = env, .files = files, .nr_files = 2,
