@@ -52,9 +52,11 @@ rebind() {
 	block=$(readlink "$2") block=${block##*/}
 	device=$(cd "/sys/block/$block/device" && pwd -P) device=${device##*/}
 	driver=/sys/bus/virtio/drivers/virtio_blk
-	for i in 1 2 3 4; do # until the device is gone
+	# until the device is gone: nocreat, or a writer goes on in a file of /dev
+	for i in 1 2 3 4; do
 		while dd if=/dev/zero of="$2" bs=4k seek=$((512 * i)) count=64 \
-			oflag=direct conv=notrunc status=none 2>/dev/null; do :; done &
+			oflag=direct conv=notrunc,nocreat status=none \
+			2>/dev/null; do :; done &
 	done
 	sleep 0.3
 	echo "$device" >$driver/unbind
