@@ -14,10 +14,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
-
-#define OFFERED ((1ULL << VIRTIO_F_VERSION_1) | 0x30000021ULL)
-#define NR_QUEUES 2
-#define CONFIG_BYTES 16
+#include "vmm/test_virtio_dev.h"
 
 #define ACK 1u
 #define DRIVER 2u
@@ -26,114 +23,9 @@
 #define NEEDS_RESET 64u
 #define FAILED 128u
 
-/* A device that remembers what it was asked. */
-static struct fake {
-	unsigned int activated, resets;
-	int activate_err;
-	bool refuse;	/* needs_reset() from within activate */
-	uint64_t features;
-	struct virtio_queue_setup queues[NR_QUEUES];
-	unsigned int nr;
-	uint8_t config[CONFIG_BYTES];
-	int kick_fds[NR_QUEUES];
-	/* a worker, if the test wants one */
-	bool with_worker;
-	pthread_t worker;
-	_Atomic bool stop, running;
-	_Atomic uint64_t fired;
-} fake;
-
 static struct virtio_mmio *t;
 static int irq_fd;
 static unsigned int log_lines;
-
-static uint64_t fake_features(void *dev)
-{
-	return OFFERED;
-}
-
-static void fake_config_read(void *dev, uint32_t off, void *data, size_t len)
-{
-	struct fake *f = dev;
-	size_t i;
-
-	for (i = 0; i < len && off + i < CONFIG_BYTES; i++)
-		((uint8_t *)data)[i] = f->config[off + i];
-}
-
-static void fake_config_write(void *dev, uint32_t off, const void *data,
-			      size_t len)
-{
-	struct fake *f = dev;
-	size_t i;
-
-	for (i = 0; i < len && off + i < CONFIG_BYTES; i++)
-		f->config[off + i] = ((const uint8_t *)data)[i];
-}
-
-static void *fake_worker(void *arg)
-{
-	struct fake *f = arg;
-	struct virtio_irq *irq = virtio_mmio_irq(t);
-
-	while (!f->stop) {
-		irq->used(irq, 1);
-		irq->config_changed(irq);
-		irq->needs_reset(irq);
-		f->fired += 3;
-	}
-	return NULL;
-}
-
-static int fake_activate(void *dev, uint64_t features,
-			 const struct virtio_queue_setup *queues,
-			 unsigned int nr)
-{
-	struct fake *f = dev;
-	struct virtio_irq *irq = virtio_mmio_irq(t);
-
-	f->activated++;
-	f->features = features;
-	f->nr = nr;
-	memcpy(f->queues, queues, nr * sizeof(*queues));
-	if (f->refuse)
-		irq->needs_reset(irq);
-	if (f->with_worker) {
-		ck_assert(!f->running);
-		f->stop = false;
-		f->running = true;
-		pthread_create(&f->worker, NULL, fake_worker, f);
-	}
-	return f->activate_err;
-}
-
-static void fake_reset(void *dev)
-{
-	struct fake *f = dev;
-
-	f->resets++;
-	if (!f->running)
-		return;
-	f->stop = true;
-	pthread_join(f->worker, NULL);
-	f->running = false;
-}
-
-static int fake_kick_fd(void *dev, unsigned int q)
-{
-	return ((struct fake *)dev)->kick_fds[q];
-}
-
-static const struct virtio_dev_ops fake_ops = {
-	.device_id = 2,
-	.nr_queues = NR_QUEUES,
-	.features = fake_features,
-	.config_read = fake_config_read,
-	.config_write = fake_config_write,
-	.activate = fake_activate,
-	.reset = fake_reset,
-	.kick_fd = fake_kick_fd,
-};
 
 static uint32_t rd(uint64_t off)
 {
@@ -170,16 +62,7 @@ static uint64_t bad_total(void)
 {
 	const struct virtio_stats st = stats();
 
-	return st.bad_width + st.bad_register + st.bad_select +
-	       st.bad_features + st.bad_phase + st.bad_status + st.bad_notify;
-}
-
-/* Events since the last look. */
-static uint64_t taken(int fd)
-{
-	uint64_t n;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+	return bad_of(&st);
 }
 
 static void count_lines(void *ctx, enum log_level level, const char *line)
@@ -189,29 +72,21 @@ static void count_lines(void *ctx, enum log_level level, const char *line)
 
 static void setup(void)
 {
-	unsigned int i;
-
-	memset(&fake, 0, sizeof(fake));
-	for (i = 0; i < NR_QUEUES; i++) {
-		fake.kick_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		ck_assert_int_ge(fake.kick_fds[i], 0);
-	}
+	fake_open();
 	irq_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ck_assert_int_ge(irq_fd, 0);
 	log_set_sink(count_lines, NULL);
 	ck_assert_int_eq(0, virtio_mmio_new(&fake_ops, &fake, irq_fd, &t));
+	fake.irq = virtio_mmio_irq(t);
 }
 
 static void teardown(void)
 {
-	unsigned int i;
-
 	fake_reset(&fake);
 	virtio_mmio_free(t);
 	virtio_mmio_free(NULL);
 	close(irq_fd);
-	for (i = 0; i < NR_QUEUES; i++)
-		close(fake.kick_fds[i]);
+	fake_close();
 }
 
 static void set_features(uint64_t features)
@@ -752,19 +627,19 @@ START_TEST(reset_joins_the_device)
 	for (i = 1; i <= 100; i++) {
 		driver_start();
 		ck_assert(fake.running);
-		while (!fake.fired)
+		while (!fake.raised)
 			;
 		set_status(0);
 		ck_assert(!fake.running);
-		fired = fake.fired;
+		fired = fake.raised;
 		taken(irq_fd);
 		ck_assert_uint_eq(0, rd(VIRTIO_MMIO_INTERRUPT_STATUS));
 		ck_assert_uint_eq(0, status());
 		set_status(0);
 		ck_assert_uint_eq(0, taken(irq_fd));
-		ck_assert_uint_eq(fired, fake.fired);
+		ck_assert_uint_eq(fired, fake.raised);
 		ck_assert_uint_eq(3 * i, fake.resets);
-		fake.fired = 0;
+		fake.raised = 0;
 	}
 	ck_assert_uint_eq(0, bad_total());
 }

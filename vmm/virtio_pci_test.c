@@ -21,11 +21,9 @@
 
 #include "lib/log.h"
 #include "vmm/layout.h"
+#include "vmm/test_virtio_dev.h"
 
-#define OFFERED ((1ULL << VIRTIO_F_VERSION_1) | 0x30000021ULL)
-#define NR_QUEUES 2
 #define NR_VECTORS (1 + NR_QUEUES)
-#define CONFIG_BYTES 16
 #define BAR_GPA (LAYOUT_PCI_MEMORY + VIRTIO_PCI_BAR_BYTES)
 #define NONE VIRTIO_MSI_NO_VECTOR
 
@@ -33,139 +31,46 @@
 #define LIVE 15u
 #define FAILED 128u
 
-/* A device that remembers what it was asked, and its machine. */
-static struct fake {
-	unsigned int activated, resets;
-	uint64_t features;
-	struct virtio_queue_setup queues[NR_QUEUES];
-	uint8_t config[CONFIG_BYTES];
-	int kick_fds[NR_QUEUES];
-	bool with_worker, running;
-	pthread_t worker;
-	_Atomic bool stop;
-	/* the machine */
+static struct machine {
 	_Atomic unsigned int fired[NR_VECTORS];
 	uint32_t routed[NR_VECTORS];
 	uint64_t bound[NR_QUEUES]; /* 0: not */
 	unsigned int binds, unbinds;
 	int bind_err;
-} fake;
+} machine;
 
 static struct virtio_pci *t;
 static unsigned int log_lines;
 
-static uint64_t fake_features(void *dev)
-{
-	return OFFERED;
-}
-
-static void fake_config_read(void *dev, uint32_t off, void *data, size_t len)
-{
-	struct fake *f = dev;
-	size_t i;
-
-	for (i = 0; i < len && off + i < CONFIG_BYTES; i++)
-		((uint8_t *)data)[i] = f->config[off + i];
-}
-
-static void fake_config_write(void *dev, uint32_t off, const void *data,
-			      size_t len)
-{
-	struct fake *f = dev;
-	size_t i;
-
-	for (i = 0; i < len && off + i < CONFIG_BYTES; i++)
-		f->config[off + i] = ((const uint8_t *)data)[i];
-}
-
-static void *fake_worker(void *arg)
-{
-	struct fake *f = arg;
-	struct virtio_irq *irq = virtio_pci_irq(t);
-
-	while (!f->stop) {
-		irq->used(irq, 1);
-		irq->config_changed(irq);
-	}
-	return NULL;
-}
-
-static int fake_activate(void *dev, uint64_t features,
-			 const struct virtio_queue_setup *queues,
-			 unsigned int nr)
-{
-	struct fake *f = dev;
-
-	ck_assert_uint_eq(NR_QUEUES, nr);
-	f->activated++;
-	f->features = features;
-	memcpy(f->queues, queues, nr * sizeof(*queues));
-	if (f->with_worker) {
-		ck_assert(!f->running);
-		f->stop = false;
-		f->running = true;
-		pthread_create(&f->worker, NULL, fake_worker, f);
-	}
-	return 0;
-}
-
-static void fake_reset(void *dev)
-{
-	struct fake *f = dev;
-
-	f->resets++;
-	if (!f->running)
-		return;
-	f->stop = true;
-	pthread_join(f->worker, NULL);
-	f->running = false;
-}
-
-static int fake_kick_fd(void *dev, unsigned int q)
-{
-	return ((struct fake *)dev)->kick_fds[q];
-}
-
-static const struct virtio_dev_ops fake_ops = {
-	.device_id = 2,
-	.nr_queues = NR_QUEUES,
-	.features = fake_features,
-	.config_read = fake_config_read,
-	.config_write = fake_config_write,
-	.activate = fake_activate,
-	.reset = fake_reset,
-	.kick_fd = fake_kick_fd,
-};
-
 static int fake_route(void *ctx, unsigned int v, uint64_t address,
 		      uint32_t data)
 {
-	((struct fake *)ctx)->routed[v] = data;
+	((struct machine *)ctx)->routed[v] = data;
 	return 0;
 }
 
 static int fake_fire(void *ctx, unsigned int v)
 {
-	((struct fake *)ctx)->fired[v]++;
+	((struct machine *)ctx)->fired[v]++;
 	return 0;
 }
 
 static int fake_bind(void *ctx, unsigned int q, uint64_t gpa, bool bind)
 {
-	struct fake *f = ctx;
+	struct machine *m = ctx;
 
 	ck_assert_uint_lt(q, NR_QUEUES);
 	if (!bind) {
-		ck_assert_uint_eq(f->bound[q], gpa);
-		f->bound[q] = 0;
-		f->unbinds++;
+		ck_assert_uint_eq(m->bound[q], gpa);
+		m->bound[q] = 0;
+		m->unbinds++;
 		return 0;
 	}
-	ck_assert_uint_eq(0, f->bound[q]);
-	if (f->bind_err)
-		return f->bind_err;
-	f->bound[q] = gpa;
-	f->binds++;
+	ck_assert_uint_eq(0, m->bound[q]);
+	if (m->bind_err)
+		return m->bind_err;
+	m->bound[q] = gpa;
+	m->binds++;
 	return 0;
 }
 
@@ -224,16 +129,7 @@ static uint64_t bad_total(void)
 {
 	const struct virtio_stats st = stats();
 
-	return st.bad_width + st.bad_register + st.bad_select +
-	       st.bad_features + st.bad_phase + st.bad_status + st.bad_notify;
-}
-
-/* Events since the last look. */
-static uint64_t taken(int fd)
-{
-	uint64_t n;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+	return bad_of(&st);
 }
 
 static void count_lines(void *ctx, enum log_level level, const char *line)
@@ -243,27 +139,20 @@ static void count_lines(void *ctx, enum log_level level, const char *line)
 
 static void setup(void)
 {
-	unsigned int i;
-
-	memset(&fake, 0, sizeof(fake));
-	for (i = 0; i < NR_QUEUES; i++) {
-		fake.kick_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		ck_assert_int_ge(fake.kick_fds[i], 0);
-	}
+	fake_open();
+	memset(&machine, 0, sizeof(machine));
 	log_set_sink(count_lines, NULL);
-	ck_assert_int_eq(0, virtio_pci_new(&fake_ops, &fake, &fake_host, &fake,
-					   BAR_GPA, &t));
+	ck_assert_int_eq(0, virtio_pci_new(&fake_ops, &fake, &fake_host,
+					   &machine, BAR_GPA, &t));
+	fake.irq = virtio_pci_irq(t);
 }
 
 static void teardown(void)
 {
-	unsigned int i;
-
 	fake_reset(&fake);
 	virtio_pci_free(t);
 	virtio_pci_free(NULL);
-	for (i = 0; i < NR_QUEUES; i++)
-		close(fake.kick_fds[i]);
+	fake_close();
 }
 
 /* The capability @id, of vendors' that of @type; 0 where there is none. */
@@ -373,13 +262,13 @@ START_TEST(a_driver_like_linux_gets_through)
 	ck_assert_uint_eq(0x5, rd(COMMON(Q_DESCHI), 4));
 	ck_assert_uint_eq(0x67800000, rd(COMMON(Q_DESCLO), 4));
 	for (q = 0; q < NR_QUEUES; q++)
-		ck_assert_uint_eq(kick_gpa(BAR_GPA, q), fake.bound[q]);
+		ck_assert_uint_eq(kick_gpa(BAR_GPA, q), machine.bound[q]);
 
 	/* and out again: reset, then del_vq() for each queue */
 	set_status(0);
 	ck_assert_uint_eq(0, status());
 	for (q = 0; q < NR_QUEUES; q++) {
-		ck_assert_uint_eq(0, fake.bound[q]);
+		ck_assert_uint_eq(0, machine.bound[q]);
 		wr(COMMON(Q_SELECT), q, 2);
 		ck_assert_uint_eq(NONE, rd(COMMON(Q_MSIX), 2));
 		wr(COMMON(Q_MSIX), NONE, 2);
@@ -524,18 +413,18 @@ START_TEST(each_queue_has_its_vector)
 	struct virtio_irq *irq = virtio_pci_irq(t);
 
 	driver_start();
-	ck_assert_uint_eq(0x40, fake.routed[0]);
-	ck_assert_uint_eq(0x42, fake.routed[2]);
+	ck_assert_uint_eq(0x40, machine.routed[0]);
+	ck_assert_uint_eq(0x42, machine.routed[2]);
 	irq->used(irq, 0);
-	ck_assert_uint_eq(1, fake.fired[1]);
+	ck_assert_uint_eq(1, machine.fired[1]);
 	irq->used(irq, 1);
 	irq->used(irq, 1);
-	ck_assert_uint_eq(2, fake.fired[2]);
-	ck_assert_uint_eq(0, fake.fired[0]);
+	ck_assert_uint_eq(2, machine.fired[2]);
+	ck_assert_uint_eq(0, machine.fired[0]);
 	irq->config_changed(irq);
-	ck_assert_uint_eq(1, fake.fired[0]);
+	ck_assert_uint_eq(1, machine.fired[0]);
 	irq->needs_reset(irq);
-	ck_assert_uint_eq(2, fake.fired[0]);
+	ck_assert_uint_eq(2, machine.fired[0]);
 	ck_assert_uint_eq(LIVE | 64, status());
 	ck_assert_uint_eq(1, rd(COMMON(CFGGENERATION), 1));
 
@@ -543,11 +432,11 @@ START_TEST(each_queue_has_its_vector)
 	wr(COMMON(Q_SELECT), 0, 2);
 	wr(COMMON(Q_MSIX), 2, 2);
 	irq->used(irq, 0);
-	ck_assert_uint_eq(3, fake.fired[2]);
+	ck_assert_uint_eq(3, machine.fired[2]);
 	wr(COMMON(Q_MSIX), NONE, 2);
 	irq->used(irq, 0);
-	ck_assert_uint_eq(3, fake.fired[2]);
-	ck_assert_uint_eq(1, fake.fired[1]);
+	ck_assert_uint_eq(3, machine.fired[2]);
+	ck_assert_uint_eq(1, machine.fired[1]);
 	ck_assert_uint_eq(0, bad_total());
 }
 END_TEST
@@ -584,7 +473,7 @@ START_TEST(no_interrupt_without_msix)
 	irq->used(irq, 0);
 	irq->config_changed(irq);
 	for (v = 0; v < NR_VECTORS; v++)
-		ck_assert_uint_eq(0, fake.fired[v]);
+		ck_assert_uint_eq(0, machine.fired[v]);
 	/* but who polls sees the bits, and takes them by it */
 	ck_assert_uint_eq(3, rd(VIRTIO_PCI_ISR_REG, 1));
 	ck_assert_uint_eq(0, rd(VIRTIO_PCI_ISR_REG, 1));
@@ -602,10 +491,10 @@ START_TEST(a_masked_function_waits)
 	driver_start();
 	set_cfg(cap + PCI_MSIX_FLAGS + 1, 0xc0, 1); /* one byte will do */
 	irq->used(irq, 0);
-	ck_assert_uint_eq(0, fake.fired[1]);
+	ck_assert_uint_eq(0, machine.fired[1]);
 	ck_assert_uint_eq(2, rd(VIRTIO_PCI_MSIX_PBA, 4));
 	set_cfg(cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, 2);
-	ck_assert_uint_eq(1, fake.fired[1]);
+	ck_assert_uint_eq(1, machine.fired[1]);
 	ck_assert_uint_eq(0, rd(VIRTIO_PCI_MSIX_PBA, 4));
 }
 END_TEST
@@ -630,8 +519,8 @@ START_TEST(a_queue_is_enabled_and_never_disabled)
 	ck_assert_uint_eq(1, stats().bad_phase);
 	set_status(LIVE);
 	/* only what is enabled is bound */
-	ck_assert_uint_eq(kick_gpa(BAR_GPA, 0), fake.bound[0]);
-	ck_assert_uint_eq(0, fake.bound[1]);
+	ck_assert_uint_eq(kick_gpa(BAR_GPA, 0), machine.bound[0]);
+	ck_assert_uint_eq(0, machine.bound[1]);
 }
 END_TEST
 
@@ -653,32 +542,32 @@ START_TEST(kicks_are_bound_while_the_driver_is_up_and_the_bar_answers)
 	move_bar(BAR_GPA);
 	set_cfg(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	ck_assert_uint_eq(BAR_GPA, fn->bar_gpa(t));
-	ck_assert_uint_eq(0, fake.binds);
+	ck_assert_uint_eq(0, machine.binds);
 
 	driver_start();
-	ck_assert_uint_eq(NR_QUEUES, fake.binds);
+	ck_assert_uint_eq(NR_QUEUES, machine.binds);
 	set_cfg(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
-	ck_assert_uint_eq(NR_QUEUES, fake.binds);
+	ck_assert_uint_eq(NR_QUEUES, machine.binds);
 	set_cfg(PCI_COMMAND, PCI_COMMAND_MASTER, 2);
-	ck_assert_uint_eq(0, fake.bound[0] | fake.bound[1]);
+	ck_assert_uint_eq(0, machine.bound[0] | machine.bound[1]);
 	set_cfg(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	move_bar(to);
 	ck_assert_uint_eq(to, fn->bar_gpa(t));
-	ck_assert_uint_eq(kick_gpa(to, 0), fake.bound[0]);
-	ck_assert_uint_eq(kick_gpa(to, 1), fake.bound[1]);
+	ck_assert_uint_eq(kick_gpa(to, 0), machine.bound[0]);
+	ck_assert_uint_eq(kick_gpa(to, 1), machine.bound[1]);
 	move_bar(0x100000); /* over RAM: it answers nowhere */
 	ck_assert_uint_eq(0, fn->bar_gpa(t));
-	ck_assert_uint_eq(0, fake.bound[0] | fake.bound[1]);
+	ck_assert_uint_eq(0, machine.bound[0] | machine.bound[1]);
 	move_bar(to);
 	set_status(LIVE | FAILED);
-	ck_assert_uint_eq(0, fake.bound[0] | fake.bound[1]);
-	ck_assert_uint_eq(fake.binds, fake.unbinds);
+	ck_assert_uint_eq(0, machine.bound[0] | machine.bound[1]);
+	ck_assert_uint_eq(machine.binds, machine.unbinds);
 }
 END_TEST
 
 START_TEST(kicks_that_cannot_be_bound_come_by_exits)
 {
-	fake.bind_err = -ENOSPC;
+	machine.bind_err = -ENOSPC;
 	driver_start();
 	ck_assert_uint_eq(1, log_lines);
 	wr(VIRTIO_PCI_NOTIFY + 4, 1, 2);
@@ -686,7 +575,7 @@ START_TEST(kicks_that_cannot_be_bound_come_by_exits)
 	ck_assert_uint_eq(2, taken(fake.kick_fds[1]));
 	ck_assert_uint_eq(0, taken(fake.kick_fds[0]));
 	set_status(0);
-	ck_assert_uint_eq(0, fake.unbinds);
+	ck_assert_uint_eq(0, machine.unbinds);
 	ck_assert_uint_eq(0, bad_total());
 }
 END_TEST
@@ -818,15 +707,15 @@ START_TEST(reset_joins_the_device)
 
 	fake.with_worker = true;
 	for (i = 0; i < 50; i++) {
-		fake.fired[2] = 0;
+		machine.fired[2] = 0;
 		driver_start();
-		while (!fake.fired[2])
+		while (!machine.fired[2])
 			;
 		set_status(0);
 		ck_assert(!fake.running);
-		fired = fake.fired[2];
+		fired = machine.fired[2];
 		ck_assert_uint_eq(0, rd(VIRTIO_PCI_ISR_REG, 1));
-		ck_assert_uint_eq(fired, fake.fired[2]);
+		ck_assert_uint_eq(fired, machine.fired[2]);
 	}
 	ck_assert_uint_eq(0, bad_total());
 }
@@ -903,10 +792,10 @@ START_TEST(several_vcpus_do_what_they_like)
 	move_bar(BAR_GPA);
 	driver_start();
 	ck_assert_uint_eq(LIVE, status() & LIVE);
-	ck_assert_uint_eq(kick_gpa(BAR_GPA, 1), fake.bound[1]);
+	ck_assert_uint_eq(kick_gpa(BAR_GPA, 1), machine.bound[1]);
 	set_status(0);
 	ck_assert(!fake.running);
-	ck_assert_uint_eq(fake.binds, fake.unbinds);
+	ck_assert_uint_eq(machine.binds, machine.unbinds);
 }
 END_TEST
 
