@@ -29,7 +29,7 @@ workers = 1
 name = "run"
 $2
 [telemetry]
-interval = "20ms"
+interval = "50ms"
 T
 }
 
