@@ -483,19 +483,19 @@ START_TEST(raw_bytes_of_an_array_are_bounded)
 }
 END_TEST
 
-START_TEST(at_most_64_maps_are_watched)
+START_TEST(at_most_128_maps_are_watched)
 {
 	struct ti_map m = { .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
 			    .value_size = 8, .max_entries = 1, .name = "m" };
 	struct test_image *ti = image(_i);
 	struct monitor *mon;
 
-	for (m.id = 1; m.id <= 65; m.id++)
+	for (m.id = 1; m.id <= 129; m.id++)
 		ti_map(ti, &m);
 	mon = ti_open(ti);
-	for (m.id = 1; m.id <= 64; m.id++)
+	for (m.id = 1; m.id <= 128; m.id++)
 		ck_assert_int_eq(0, mon_watch_map(mon, m.id));
-	ck_assert_int_eq(-ENOSPC, mon_watch_map(mon, 65));
+	ck_assert_int_eq(-ENOSPC, mon_watch_map(mon, 129));
 	mon_close(mon);
 	ti_free(ti);
 }
@@ -621,7 +621,7 @@ static Suite *suite(void)
 	ADD(a_chain_that_ends_elsewhere_is_unstable);
 	ADD(map_that_went_away_is_gone);
 	ADD(raw_bytes_of_an_array_are_bounded);
-	ADD(at_most_64_maps_are_watched);
+	ADD(at_most_128_maps_are_watched);
 	ADD(struct_ops_lists_its_programs);
 	ADD(program_counters_that_are_not_kept_are_not_available);
 	ADD(a_callback_can_end_the_listing);

@@ -174,7 +174,7 @@ int mon_find_map(struct monitor *mon, uint32_t id, uint64_t *map_kva,
  * guest memory (at most 8 MiB). A map whose kind can't be read is kept and
  * shown as such; one that is watched already is not watched twice.
  *
- * Return: 0; -ENOENT; -EFAULT; -ENOTSUP; -ENOMEM; -ENOSPC over 64 maps.
+ * Return: 0; -ENOENT; -EFAULT; -ENOTSUP; -ENOMEM; -ENOSPC over 128 maps.
  */
 int mon_watch_map(struct monitor *mon, uint32_t id);
 

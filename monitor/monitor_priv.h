@@ -9,7 +9,7 @@
 #include "monitor/monitor.h"
 #include "monitor/scx.h"
 
-#define MON_MAX_MAPS 64
+#define MON_MAX_MAPS 128
 #define MON_MAX_BTFS 16
 
 /* BTF that a program brought along, shared by the maps of that program. */

@@ -142,6 +142,34 @@ START_TEST(run_queues_are_read_by_name)
 }
 END_TEST
 
+START_TEST(each_of_256_cpus_is_read)
+{
+	struct ti_config cfg = { .seed = 1000 + _i, .cpus = MON_MAX_CPUS,
+				 .levels = _i & 1 ? 5 : 4 };
+	struct test_image *ti = ti_new(&cfg);
+	uint64_t sched = ti_scheduler(ti, "wide");
+	struct monitor *mon = ti_open(ti);
+	struct mon_sched s;
+	unsigned int cpu, i;
+
+	for (cpu = 0; cpu < MON_MAX_CPUS; cpu++) {
+		ti_set(ti, ti_rq(ti, cpu), "rq.nr_running", 1000 + cpu);
+		ti_event(ti, sched, cpu, 0, cpu);
+	}
+	ck_assert_int_eq(0, mon_read_sched(mon, &s));
+	ck_assert_uint_eq(MON_MAX_CPUS, s.nr_cpus);
+	for (cpu = 0; cpu < MON_MAX_CPUS; cpu++)
+		ck_assert_uint_eq(1000 + cpu, s.nr_running[cpu]);
+	for (i = 0; i < s.nr_events; i++)
+		if (!strcmp(s.event_names[i], "SCX_EV_ONE"))
+			break;
+	ck_assert_uint_lt(i, s.nr_events);
+	ck_assert_int_eq(255 * 256 / 2, s.events[i]);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
 START_TEST(run_queue_of_another_cpu_is_a_fault)
 {
 	struct test_image *ti = image(_i);
@@ -331,6 +359,7 @@ static Suite *suite(void)
 	ADD(what_is_no_such_kernel_is_refused);
 	ADD(memory_that_is_not_there_faults);
 	ADD(run_queues_are_read_by_name);
+	ADD(each_of_256_cpus_is_read);
 	ADD(run_queue_of_another_cpu_is_a_fault);
 	ADD(scheduler_and_events_are_read_by_name);
 	ADD(events_of_an_older_layout_are_found);

@@ -368,7 +368,7 @@ static void make_btf(struct test_image *ti)
 static void *gpa_hva(struct test_image *ti, uint64_t gpa)
 {
 	ck_assert_uint_ge(gpa, TI_RAM_GPA);
-	ck_assert_uint_lt(gpa, TI_RAM_GPA + TI_RAM_BYTES);
+	ck_assert_uint_lt(gpa, TI_RAM_GPA + ti->ram_bytes);
 	return ti->ram + (gpa - TI_RAM_GPA);
 }
 
@@ -379,8 +379,8 @@ static uint64_t new_page(struct test_image *ti)
 	ti->next_gpa += PAGE;
 	/* Step over the kernel image. */
 	if (ti->next_gpa >= IMAGE_GPA &&
-	    ti->next_gpa < IMAGE_GPA + TI_IMAGE_BYTES)
-		ti->next_gpa = IMAGE_GPA + TI_IMAGE_BYTES;
+	    ti->next_gpa < IMAGE_GPA + ti->image_bytes)
+		ti->next_gpa = IMAGE_GPA + ti->image_bytes;
 	gpa_hva(ti, gpa);
 	return gpa;
 }
@@ -408,7 +408,7 @@ void *ti_hva(struct test_image *ti, uint64_t kva)
 {
 	uint64_t vpage = (kva - vmalloc_kva(ti)) / PAGE;
 
-	if (kva - image_kva() < TI_IMAGE_BYTES)
+	if (kva - image_kva() < ti->image_bytes)
 		return gpa_hva(ti, IMAGE_GPA + (kva - image_kva()));
 	if (kva >= vmalloc_kva(ti) && vpage < ti->nr_vpages)
 		return (char *)gpa_hva(ti, ti->vpages[vpage]) + kva % PAGE;
@@ -788,18 +788,23 @@ void ti_event(struct test_image *ti, uint64_t sched, unsigned int cpu,
 /* Tables, and the three ways that the kernel maps memory. */
 static void make_memory(struct test_image *ti)
 {
-	ti->ram = mmap(NULL, TI_RAM_BYTES, PROT_READ | PROT_WRITE,
+	uint64_t areas = (ti->cfg.cpus + 1) * PERCPU_STRIDE, off;
+
+	ti->image_bytes = (areas + IMAGE_ALIGN - 1) & ~(IMAGE_ALIGN - 1);
+	ti->ram_bytes = TI_RAM_BYTES + ti->image_bytes - TI_IMAGE_BYTES;
+	ti->ram = mmap(NULL, ti->ram_bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(ti->ram, MAP_FAILED);
 	ti->mem.nr = 1;
 	ti->mem.regions[0] = (struct guest_mem_region){
-		.gpa = TI_RAM_GPA, .len_bytes = TI_RAM_BYTES, .hva = ti->ram,
+		.gpa = TI_RAM_GPA, .len_bytes = ti->ram_bytes, .hva = ti->ram,
 	};
 	ti->next_gpa = TI_RAM_GPA + PAGE;
 	ti->next_image = image_kva() + PAGE;
 	ti->next_vmalloc = vmalloc_kva(ti);
 	ti->root_gpa = IMAGE_GPA;
-	map_page(ti, image_kva(), IMAGE_GPA, 2);
+	for (off = 0; off < ti->image_bytes; off += IMAGE_ALIGN)
+		map_page(ti, image_kva() + off, IMAGE_GPA + off, 2);
 	map_page(ti, direct_kva(ti), 0, 3);
 	ti->phys_base = IMAGE_GPA - IMAGE_SLIDE;
 }
@@ -860,7 +865,7 @@ struct test_image *ti_new(const struct ti_config *cfg)
 void ti_free(struct test_image *ti)
 {
 	btf__free(ti->btf);
-	munmap(ti->ram, TI_RAM_BYTES);
+	munmap(ti->ram, ti->ram_bytes);
 	free(ti);
 }
 

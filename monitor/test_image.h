@@ -15,16 +15,16 @@
 
 struct btf;
 
-#define TI_RAM_BYTES (16u << 20)
+#define TI_RAM_BYTES (16u << 20)	/* more with many CPUs: ram_bytes */
 #define TI_RAM_GPA 0x100000ull	/* RAM does not start at 0 here */
-#define TI_IMAGE_BYTES (2u << 20)	/* from root_gpa on */
+#define TI_IMAGE_BYTES (2u << 20)	/* from root_gpa on; image_bytes */
 #define TI_MAX_FIELDS 480
-#define TI_MAX_VPAGES 512
+#define TI_MAX_VPAGES 1024
 
 struct ti_config {
 	unsigned int seed;	/* of offsets and member order */
 	unsigned int levels;	/* default 4 */
-	unsigned int cpus;	/* default 2 */
+	unsigned int cpus;	/* default 2; up to MON_MAX_CPUS */
 	unsigned int slots;	/* of an xarray node; default 64 */
 	const char *drop[4];	/* "struct.member" that the kernel lacks */
 	bool scx_6_16;		/* event counters as 6.16 had them */
@@ -39,6 +39,7 @@ struct ti_field {
 struct test_image {
 	struct ti_config cfg;
 	uint8_t *ram;
+	uint64_t ram_bytes, image_bytes;
 	struct guest_mem mem;
 	struct mon_guest_info info;
 	struct btf *btf;		/* of the kernel */
