@@ -185,6 +185,7 @@ static const struct kfield_spec {
 		"bpf_prog_aux.verified_insns" } },
 	[KF_PROG_STATS_CNT] = { K_WORD, { "bpf_prog_stats.cnt" } },
 	[KF_PROG_STATS_NSECS] = { K_WORD, { "bpf_prog_stats.nsecs" } },
+	[KF_STATIC_KEY_ENABLED] = { K_WORD, { "static_key.enabled" } },
 
 	[KF_BTF_DATA] = { K_WORD, { "btf.data" } },
 	[KF_BTF_DATA_SIZE] = { K_WORD, { "btf.data_size" } },

@@ -575,6 +575,43 @@ START_TEST(program_counters_that_are_not_kept_are_not_available)
 }
 END_TEST
 
+START_TEST(zeroes_of_a_kernel_that_does_not_count_runs_are_none)
+{
+	struct ti_map m = { .id = 3, .type = BPF_MAP_TYPE_STRUCT_OPS,
+			    .key_size = 4, .value_size = 64, .max_entries = 1,
+			    .name = "ops" };
+	struct test_image *ti = image(_i);
+	struct mon_prog p;
+	struct monitor *mon;
+	uint64_t slots;
+
+	ti_struct_ops(ti, &m, &slots);
+	ti_write_u64(ti, slots, ti_link(ti, 70, "enqueue", 10));
+	ti_set(ti, ti->info.sym[MON_SYM_BPF_STATS_KEY], "static_key.enabled",
+	       0);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	ck_assert_int_eq(1, mon_read_progs(mon, &p, 1));
+	ck_assert_uint_eq(31, p.verified_insns);
+	ck_assert_uint_eq(UINT64_MAX, p.run_count);
+	ck_assert_uint_eq(UINT64_MAX, p.run_ns);
+	ti_set(ti, ti->info.sym[MON_SYM_BPF_STATS_KEY], "static_key.enabled",
+	       2);
+	ck_assert_int_eq(1, mon_read_progs(mon, &p, 1));
+	ck_assert_uint_eq(20, p.run_count);
+	mon_close(mon);
+
+	/* Nor are they of one that does not say whether it does. */
+	ti->info.sym[MON_SYM_BPF_STATS_KEY] = 0;
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 3));
+	ck_assert_int_eq(1, mon_read_progs(mon, &p, 1));
+	ck_assert_uint_eq(UINT64_MAX, p.run_count);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
 static int stop_at_once(void *ctx, const char *name, double value,
 			bool unstable)
 {
@@ -624,6 +661,7 @@ static Suite *suite(void)
 	ADD(at_most_128_maps_are_watched);
 	ADD(struct_ops_lists_its_programs);
 	ADD(program_counters_that_are_not_kept_are_not_available);
+	ADD(zeroes_of_a_kernel_that_does_not_count_runs_are_none);
 	ADD(a_callback_can_end_the_listing);
 	suite_add_tcase(s, t);
 	return s;

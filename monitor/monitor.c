@@ -37,6 +37,7 @@ const char *const mon_symbol_names[MON_SYM_NR] = {
 	[MON_SYM_VMEMMAP_BASE] = "vmemmap_base",
 	[MON_SYM_JIFFIES] = "jiffies_64",
 	[MON_SYM_NR_NODE_IDS] = "nr_node_ids",
+	[MON_SYM_BPF_STATS_KEY] = "bpf_stats_enabled_key",
 	[MON_SYM_SCX_OPS] = "scx_ops",
 	[MON_SYM_SCX_OPS_ENABLE_STATE_VAR] = "scx_ops_enable_state_var",
 	[MON_SYM_SCX_EXIT_KIND] = "scx_exit_kind",

@@ -37,6 +37,7 @@ enum mon_symbol {
 	MON_SYM_VMEMMAP_BASE,
 	MON_SYM_JIFFIES,
 	MON_SYM_NR_NODE_IDS,
+	MON_SYM_BPF_STATS_KEY,
 	/* Before 6.16 one scheduler, and no struct of it. */
 	MON_SYM_SCX_OPS,
 	MON_SYM_SCX_OPS_ENABLE_STATE_VAR,
@@ -234,8 +235,8 @@ struct mon_prog {
 	char name[16];			/* printable ASCII */
 	char op[32];			/* the callback it is; "" if unknown */
 	uint32_t verified_insns;	/* or MON_NO_VALUE */
-	uint64_t run_count, run_ns;	/* or UINT64_MAX; 0 unless the guest
-					 * has kernel.bpf_stats_enabled */
+	uint64_t run_count, run_ns;	/* or UINT64_MAX, as while the kernel
+					 * does not count them */
 };
 
 /**

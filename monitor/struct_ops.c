@@ -38,6 +38,16 @@ static uint64_t map_object(const struct monitor *mon, const struct mon_map *m)
 	return m->kva - mon->kbtf.fields[KF_STRUCT_OPS_MAP].off;
 }
 
+/* Does the kernel count runs? Where it does not, its zeroes say nothing. */
+static bool counts_runs(struct monitor *mon)
+{
+	uint64_t key = mon->info.sym[MON_SYM_BPF_STATS_KEY];
+	int64_t enabled;
+
+	return key && !read_field(mon, key, KF_STATIC_KEY_ENABLED, &enabled) &&
+	       enabled > 0;
+}
+
 /* A per-CPU counter of the program's, or UINT64_MAX. */
 static uint64_t sum_stats(struct monitor *mon, uint64_t prog,
 			  enum kfield_id id)
@@ -78,8 +88,11 @@ static int read_prog(struct monitor *mon, uint64_t prog, struct mon_prog *p)
 	p->verified_insns = MON_NO_VALUE;
 	if (!read_field(mon, aux, KF_PROG_AUX_VERIFIED_INSNS, &insns))
 		p->verified_insns = insns;
-	p->run_count = sum_stats(mon, prog, KF_PROG_STATS_CNT);
-	p->run_ns = sum_stats(mon, prog, KF_PROG_STATS_NSECS);
+	p->run_count = p->run_ns = UINT64_MAX;
+	if (counts_runs(mon)) {
+		p->run_count = sum_stats(mon, prog, KF_PROG_STATS_CNT);
+		p->run_ns = sum_stats(mon, prog, KF_PROG_STATS_NSECS);
+	}
 	return 0;
 }
 

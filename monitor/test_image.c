@@ -132,6 +132,7 @@ static const struct {
 	{ "htab_elem", "u64 padding;hlist_nulls_node hash_node;char0 key[0];",
 	  false },
 	{ "bpf_htab", "u64 ma;bpf_map map;ptr buckets;u32 n_buckets;", false },
+	{ "static_key", "atomic_t enabled;ptr entries;", false },
 	{ "u64_stats_t", "u64 v;", false },
 	{ "bpf_prog_stats", "u64_stats_t cnt;u64_stats_t nsecs;", false },
 	{ "bpf_prog_aux", "u32 id;char16 name;u32 verified_insns;", false },
@@ -828,6 +829,8 @@ static void make_symbols(struct test_image *ti)
 	sym[MON_SYM_SCX_ENABLE_STATE_VAR] = ti_image(ti, 4);
 	ti_write_u32(ti, sym[MON_SYM_SCX_ENABLE_STATE_VAR], 10);
 	sym[MON_SYM_INIT_TASK] = ti_image(ti, 64);
+	sym[MON_SYM_BPF_STATS_KEY] = ti_image(ti, ti_size(ti, "static_key"));
+	ti_set(ti, sym[MON_SYM_BPF_STATS_KEY], "static_key.enabled", 1);
 
 	for (cpu = 0; cpu < ti->cfg.cpus; cpu++) {
 		ti->percpu_off[cpu] = PERCPU_STRIDE * (cpu + 1);

@@ -120,6 +120,16 @@ static void check_whole_run(struct diag *d, const struct scn_check *c)
 			   c->metric_name);
 }
 
+/* What the guest's kernel counts only when it is asked to. */
+static void check_bpf_stats(const struct scenario *s, struct diag *d,
+			    const struct scn_check *c)
+{
+	if (strncmp(c->metric_name, "sched.ops.", 10) || s->telemetry.bpf_stats)
+		return;
+	diag_value(d, get(c, "metric"), "%s is not counted", c->metric_name);
+	diag_hint(d, "add bpf_stats = true to [telemetry]");
+}
+
 static bool check_metric(const struct scenario *s, struct diag *d,
 			 struct scn_check *c)
 {
@@ -141,6 +151,7 @@ static bool check_metric(const struct scenario *s, struct diag *d,
 	}
 	if (!object_exists(s, d, c))
 		return false;
+	check_bpf_stats(s, d, c);
 	if (c->metric.scope != METRIC_OF_WORKLOAD)
 		return true;
 	check_whole_run(d, c);

@@ -351,6 +351,12 @@ static const struct bad {
 	  NULL },
 	{ LOAD "[[check]]\nmetric = \"iterations\"\nmin = 1\n",
 	  "t.toml:7:10: error: \"iterations\" is not a metric", "*" },
+	{ LOAD "[[check]]\nmetric = \"sched.ops.enqueue.count\"\nmin = 1\n",
+	  "t.toml:7:10: error: sched.ops.enqueue.count is not counted",
+	  "add bpf_stats = true to [telemetry]" },
+	{ LOAD "[telemetry]\nbpf_stats = false\n[[check]]\nmetric = \"sched.ops.enqueue.ns\"\nmax = \"1ms\"\n",
+	  "t.toml:9:10: error: sched.ops.enqueue.ns is not counted",
+	  "add bpf_stats = true to [telemetry]" },
 	{ LOAD "[[check]]\nmetric = \"x.iterations\"\nmin = 1\n",
 	  "t.toml:7:10: error: there is no workload \"x\"",
 	  "did you mean \"w\"?" },
@@ -538,6 +544,9 @@ static const char whole[] =
 	"[[check]]\n"
 	"metric = \"sched.state\"\n"
 	"equals = \"enabled\"\n"
+	"[[check]]\n"
+	"metric = \"sched.ops.enqueue.count\"\n"
+	"min = 1\n"
 	"[automatic]\n"
 	"gap = \"3s\"\n"
 	"cpuset = false\n"
@@ -666,7 +675,8 @@ START_TEST(checks_are_in_base_units_too)
 		    "{\"metric\": \"disk.data.delivered_ratio\", \"phase\": null, \"op\": \"between\", \"limit\": [0.95, 1.05], \"unit\": \"ratio\"},"
 		    "{\"metric\": \"map.stats[0].delta\", \"phase\": null, \"op\": \"min\", \"limit\": 1.5, \"unit\": \"\"},"
 		    "{\"metric\": \"sched.events.SCX_EV_SELECT_CPU_FALLBACK\", \"phase\": null, \"op\": \"equals\", \"limit\": 0, \"unit\": \"\"},"
-		    "{\"metric\": \"sched.state\", \"phase\": null, \"op\": \"equals\", \"limit\": \"enabled\", \"unit\": \"\"}]",
+		    "{\"metric\": \"sched.state\", \"phase\": null, \"op\": \"equals\", \"limit\": \"enabled\", \"unit\": \"\"},"
+		    "{\"metric\": \"sched.ops.enqueue.count\", \"phase\": null, \"op\": \"min\", \"limit\": 1, \"unit\": \"\"}]",
 		    json_object_get(checks, "checks"));
 	assert_json("{\"progress\": true, \"gap_ns\": 3000000000, \"cpuset\": false, \"scheduler\": true, \"disk\": true, \"telemetry\": 0.0, \"guest\": true, \"program\": true, \"fairness\": 0.95, \"noise\": 0.1}",
 		    json_object_get(checks, "automatic"));

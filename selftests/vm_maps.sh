@@ -224,6 +224,9 @@ holds "numbers of a hash" \
 	'.phases[0].map_numbers["t_hash[133].b"].last == 133002'
 holds "a per-CPU hash's numbers are summed" \
 	'.phases[0].map_numbers["t_pchash[5].a"].last == 5001'
+holds "nor are the zeroes of a kernel that does not count shown as counts" \
+	'[.maps.maps_ops.programs[] | .run_count, .run_ns] == [null, null, null,
+	 null, null, null]'
 holds "runs are not counted unless that is asked for" \
 	'.sched.ops.init_task | .count == null and
 	 .why == "telemetry.bpf_stats is off"'

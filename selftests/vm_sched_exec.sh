@@ -43,6 +43,7 @@ name = "run"
 duration = "3s"
 [telemetry]
 interval = "100ms"
+bpf_stats = true
 ${4-}
 T
 }
@@ -50,7 +51,10 @@ T
 scenario qmap 120s '["./scx_qmap", "-s", "5000", "-v"]' '
 [[check]]
 metric = "sched.state"
-equals = "enabled"'
+equals = "enabled"
+[[check]]
+metric = "sched.ops.dispatch.count"
+min = 1'
 run_ktstr "$tmp/qmap.toml"
 is "scx_qmap: exit status" 0 "$status"
 holds "scx_qmap: what ran, and how it was called" \
@@ -62,6 +66,10 @@ holds "scx_qmap: its maps are read by the host" \
 	'.maps | has("scx_qmap.bss") and has("qmap_ops") and ([.[] | select(.source == "host")] | length > 3)'
 holds "scx_qmap: so are its callbacks" \
 	'.maps.qmap_ops.programs | any(.name == "qmap_enqueue" and .verified_insns > 0)'
+holds "scx_qmap: and counted, each phase its own runs" \
+	'.phases[0].sched.ops.dispatch as $run |
+	 (.maps.qmap_ops.programs[] | select(.op == "dispatch")) as $all |
+	 $run.count > 0 and $run.ns > 0 and $run.count <= $all.run_count'
 facts "scx_qmap: numbers of its maps" \
 	'.map_numbers | [keys[] | select(startswith(".bss"))] | length > 0'
 facts "scx_qmap: our shared region is none of its maps" \
