@@ -33,7 +33,12 @@ runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
 	session_progress.o look.o look_take.o session_write.o
 $(eval $(call unit_tests,runner,look_test facts_test clock_relation_test io_pair_test \
 	io_wake_test,runner lib,-ljansson))
-tsan-tests += runner/clock_relation_test
+# On the monitor's hand-made guest
+$(eval $(call unit_tests,runner,sampler_test,runner monitor lib,\
+	$(O)/monitor/test_image.o $(O)/runner/runner.a $(O)/monitor/monitor.a \
+	$(O)/lib/lib.a $(HOST_LIBS)))
+$(O)/runner/sampler_test: $(O)/monitor/test_image.o
+tsan-tests += runner/clock_relation_test runner/sampler_test
 
 # One command in a VM
 runner-objs += cmd_exec.o exec_pack.o session_exec.o
