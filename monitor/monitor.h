@@ -151,6 +151,14 @@ int mon_read_tasks(struct monitor *mon, struct mon_task *tasks,
 		   unsigned int max);
 
 /**
+ * mon_read_running() - only who runs on each CPU; any kernel, live too
+ *
+ * Return: as mon_read_tasks().
+ */
+int mon_read_running(struct monitor *mon, struct mon_task *tasks,
+		     unsigned int max);
+
+/**
  * mon_exit_kind_kva() - where the root scheduler's exit kind is kept now
  * @len: its size in bytes
  *

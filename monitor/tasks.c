@@ -97,6 +97,29 @@ static int read_waiting(struct monitor *mon, unsigned int cpu, uint64_t rq,
 	return steps == MAX_WALK ? -EFAULT : (int)nr;
 }
 
+int mon_read_running(struct monitor *mon, struct mon_task *tasks,
+		     unsigned int max)
+{
+	static const enum kfield_id needed[] = {
+		KF_RQ_CURR, KF_RQ_IDLE, KF_TASK_PID, KF_TASK_COMM,
+	};
+	unsigned int cpu;
+	uint64_t curr;
+	int err;
+
+	if (!mon->info.sym[MON_SYM_RUNQUEUES] || !mon->nr_possible ||
+	    kbtf_missing(&mon->kbtf, needed, NR(needed)))
+		return -ENOTSUP;
+	for (cpu = 0; cpu < mon->info.nr_cpus && cpu < max; cpu++) {
+		tasks[cpu] = (struct mon_task){ .cpu = cpu };
+		err = read_running(mon, mon->info.sym[MON_SYM_RUNQUEUES] +
+				   mon->percpu_off[cpu], &tasks[cpu], &curr);
+		if (err)
+			return err;
+	}
+	return cpu;
+}
+
 int mon_read_tasks(struct monitor *mon, struct mon_task *tasks,
 		   unsigned int max)
 {

@@ -84,6 +84,27 @@ START_TEST(who_runs_and_who_waits_where)
 }
 END_TEST
 
+START_TEST(who_runs_is_told_without_sched_ext_too)
+{
+	struct ti_config cfg = { .seed = _i,
+				 .drop = { "scx_rq.runnable_list" } };
+	struct mon_task t[8];
+	struct monitor *mon;
+
+	ti = ti_new(&cfg);
+	ti_set(ti, ti_rq(ti, 1) + ti_off(ti, "rq.rq_donor"), "rq_donor.curr",
+	       make_task(10, "spin"));
+	mon = ti_open(ti);
+	ck_assert_int_eq(2, mon_read_running(mon, t, 8));
+	ck_assert(t[0].running && t[0].idle && t[0].cpu == 0);
+	ck_assert(t[1].running && !t[1].idle && t[1].cpu == 1);
+	ck_assert_uint_eq(10, t[1].pid);
+	ck_assert_int_eq(1, mon_read_running(mon, t, 1));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
 START_TEST(a_list_that_never_ends_is_a_fault)
 {
 	static struct mon_task t[8192];
@@ -127,6 +148,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, who_runs_and_who_waits_where, 0, 4);
+	tcase_add_loop_test(tc, who_runs_is_told_without_sched_ext_too, 0, 4);
 	tcase_add_loop_test(tc, a_list_that_never_ends_is_a_fault, 0, 4);
 	tcase_add_loop_test(tc, a_kernel_without_the_list_has_none_to_tell, 0,
 			    4);

@@ -83,6 +83,35 @@ START_TEST(frozen_time_is_no_gap_and_no_part_of_a_rate)
 }
 END_TEST
 
+START_TEST(whoever_ran_when_it_froze_is_not_charged_for_it)
+{
+	struct ktstr_cell *cell = calloc(1, sizeof(*cell));
+	struct ktstr_worker ran = { .pid = 7 }, waited = { .pid = 8 };
+	struct frozen_log log = { 0 };
+	struct frozen_view frozen = { &log, 0 };
+	struct workload_sum sum;
+
+	cell->cpu_time_ns = 400 * MS;
+	frozen_log_add(&log, 200 * MS, 500 * MS);
+	frozen_log_add_run(&log, 7);
+	frozen_log_add(&log, 2000 * MS, 3000 * MS); /* after the phase */
+	frozen_log_add_run(&log, 7);
+	ck_assert_int_eq(0, workload_sum_init(&sum, 2));
+	workload_sum_add(&sum, 0, cell, &ran, 0, 1000 * MS, &frozen);
+	workload_sum_add(&sum, 1, cell, &waited, 0, 1000 * MS, &frozen);
+	ck_assert_uint_eq(100 * MS, sum.workers[0].cpu_time_ns);
+	ck_assert_uint_eq(400 * MS, sum.workers[1].cpu_time_ns);
+	ck_assert_uint_eq(500 * MS, sum.all.cpu_time_ns);
+	/* never less than nothing */
+	cell->cpu_time_ns = 1;
+	workload_sum_add(&sum, 0, cell, &ran, 0, 1000 * MS, &frozen);
+	ck_assert_uint_eq(100 * MS, sum.workers[0].cpu_time_ns);
+	workload_sum_fini(&sum);
+	frozen_log_fini(&log);
+	free(cell);
+}
+END_TEST
+
 START_TEST(two_workers_and_two_phases_add_up)
 {
 	struct ktstr_cell *cell = calloc(1, sizeof(*cell));
@@ -370,6 +399,7 @@ int main(void)
 			    sizeof(gap_cases) / sizeof(gap_cases[0]));
 	tcase_add_test(tc, frozen_time_is_no_gap_and_no_part_of_a_rate);
 	tcase_add_test(tc, frozen_time_is_not_asked_of_a_disk);
+	tcase_add_test(tc, whoever_ran_when_it_froze_is_not_charged_for_it);
 	tcase_add_test(tc, two_workers_and_two_phases_add_up);
 	tcase_add_test(tc, what_is_undefined_is_null);
 	tcase_add_test(tc, delivered_is_judged_by_the_limit_that_binds);

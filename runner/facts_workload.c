@@ -45,8 +45,14 @@ static uint64_t open_gap_ns(const struct ktstr_worker *state,
 	return end_ns - last_ns - frozen_view_within(frozen, last_ns, end_ns);
 }
 
+/* What the guest's clock charged the worker while nothing ran is none. */
+static uint64_t cpu_time_ns(const struct ktstr_cell *cell, uint64_t ran_ns)
+{
+	return cell->cpu_time_ns > ran_ns ? cell->cpu_time_ns - ran_ns : 0;
+}
+
 static void add_cell(struct worker_sum *sum, const struct ktstr_cell *cell,
-		     uint64_t gap_ns)
+		     uint64_t gap_ns, uint64_t ran_ns)
 {
 	unsigned int i;
 
@@ -57,7 +63,7 @@ static void add_cell(struct worker_sum *sum, const struct ktstr_cell *cell,
 	sum->migrations += cell->migrations;
 	sum->cpuset_violations += cell->cpuset_violations;
 	sum->deadline_misses += cell->deadline_misses;
-	sum->cpu_time_ns += cell->cpu_time_ns;
+	sum->cpu_time_ns += cpu_time_ns(cell, ran_ns);
 	sum->run_delay_ns += cell->run_delay_ns;
 	sum->run_count += cell->run_count;
 	for (i = 0; i < KTSTR_SHM_MAX_CPUS / 64; i++)
@@ -75,14 +81,16 @@ void workload_sum_add(struct workload_sum *sum, unsigned int index,
 	uint64_t phase_ns = end_ns > start_ns ?
 		end_ns - start_ns - frozen_ns : 0;
 	uint64_t gap_ns = open_gap_ns(state, start_ns, end_ns, frozen);
+	uint64_t ran_ns = frozen_view_ran(frozen, state->pid, start_ns,
+					  end_ns);
 
 	if (cell->gap_max_ns > gap_ns)
 		gap_ns = cell->gap_max_ns;
 	/* no gap within a phase is longer than the phase */
 	if (gap_ns > phase_ns)
 		gap_ns = phase_ns;
-	add_cell(&sum->workers[index], cell, gap_ns);
-	add_cell(&sum->all, cell, gap_ns);
+	add_cell(&sum->workers[index], cell, gap_ns, ran_ns);
+	add_cell(&sum->all, cell, gap_ns, ran_ns);
 	sum->states[index] = *state;
 	hist_merge(&sum->wake, &cell->wake);
 	hist_merge(&sum->io, &cell->io);

@@ -124,47 +124,73 @@ bool look_death_seen(struct look_death *d, const struct mon_sched *sched)
 
 /* frozen time */
 
+/* Room for one more. 0 or -ENOMEM. */
+static int make_room(void **array, size_t nr, size_t *cap, size_t size)
+{
+	size_t want = *cap ? 2 * *cap : 16;
+	void *more;
+
+	if (nr < *cap)
+		return 0;
+	more = reallocarray(*array, want, size);
+	if (!more)
+		return -ENOMEM;
+	*array = more;
+	*cap = want;
+	return 0;
+}
+
 int frozen_log_add(struct frozen_log *log, uint64_t from_ns,
 		   uint64_t until_ns)
 {
-	struct frozen_span *more;
-	size_t cap;
+	int err = make_room((void **)&log->spans, log->nr, &log->cap,
+			    sizeof(*log->spans));
 
-	if (log->nr == log->cap) {
-		cap = log->cap ? 2 * log->cap : 16;
-		more = reallocarray(log->spans, cap, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		log->spans = more;
-		log->cap = cap;
-	}
+	if (err)
+		return err;
 	log->spans[log->nr++] = (struct frozen_span){ from_ns, until_ns };
 	log->sum_ns += until_ns - from_ns;
+	return 0;
+}
+
+int frozen_log_add_run(struct frozen_log *log, uint32_t pid)
+{
+	int err = make_room((void **)&log->runs, log->nr_runs, &log->cap_runs,
+			    sizeof(*log->runs));
+
+	if (err || !log->nr)
+		return err;
+	log->runs[log->nr_runs++] = (struct frozen_run){ log->nr - 1, pid };
 	return 0;
 }
 
 void frozen_log_fini(struct frozen_log *log)
 {
 	free(log->spans);
+	free(log->runs);
 	*log = (struct frozen_log){ 0 };
+}
+
+static uint64_t overlap(const struct frozen_span *span, uint64_t from_ns,
+			uint64_t until_ns)
+{
+	uint64_t from = span->from_ns, until = span->until_ns;
+
+	if (from < from_ns)
+		from = from_ns;
+	if (until > until_ns)
+		until = until_ns;
+	return from < until ? until - from : 0;
 }
 
 uint64_t frozen_within(const struct frozen_log *log, uint64_t from_ns,
 		       uint64_t until_ns)
 {
-	uint64_t sum = 0, from, until;
+	uint64_t sum = 0;
 	size_t i;
 
-	for (i = 0; log && i < log->nr; i++) {
-		from = log->spans[i].from_ns;
-		until = log->spans[i].until_ns;
-		if (from < from_ns)
-			from = from_ns;
-		if (until > until_ns)
-			until = until_ns;
-		if (from < until)
-			sum += until - from;
-	}
+	for (i = 0; log && i < log->nr; i++)
+		sum += overlap(&log->spans[i], from_ns, until_ns);
 	return sum;
 }
 
@@ -173,4 +199,21 @@ uint64_t frozen_view_within(const struct frozen_view *v, uint64_t from_ns,
 {
 	return v ? frozen_within(v->log, from_ns - v->offset_ns,
 				 until_ns - v->offset_ns) : 0;
+}
+
+uint64_t frozen_view_ran(const struct frozen_view *v, uint32_t pid,
+			 uint64_t from_ns, uint64_t until_ns)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; v && i < v->log->nr_runs; i++) {
+		const struct frozen_run *run = &v->log->runs[i];
+
+		if (run->pid == pid)
+			sum += overlap(&v->log->spans[run->span],
+				       from_ns - v->offset_ns,
+				       until_ns - v->offset_ns);
+	}
+	return sum;
 }

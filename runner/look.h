@@ -102,15 +102,25 @@ struct frozen_span {
 	uint64_t from_ns, until_ns;	/* host CLOCK_MONOTONIC */
 };
 
+/* A task that was on a CPU meanwhile: the guest's clock charges it for it. */
+struct frozen_run {
+	size_t span;
+	uint32_t pid;
+};
+
 struct frozen_log {
 	struct frozen_span *spans;	/* owned; ascending, none overlaps */
 	size_t nr, cap;
 	uint64_t sum_ns;
+	struct frozen_run *runs;	/* owned; spans ascending */
+	size_t nr_runs, cap_runs;
 };
 
 /** frozen_log_add() - not before the last one's end. 0 or -ENOMEM. */
 int frozen_log_add(struct frozen_log *log, uint64_t from_ns,
 		   uint64_t until_ns);
+/** frozen_log_add_run() - @pid was on a CPU in the last span. 0 or -ENOMEM. */
+int frozen_log_add_run(struct frozen_log *log, uint32_t pid);
 void frozen_log_fini(struct frozen_log *log);
 
 /** frozen_within() - how much of [@from_ns, @until_ns] was; @log may be NULL */
@@ -126,5 +136,9 @@ struct frozen_view {
 /** frozen_view_within() - of a stretch of the guest's time; @v may be NULL */
 uint64_t frozen_view_within(const struct frozen_view *v, uint64_t from_ns,
 			    uint64_t until_ns);
+
+/** frozen_view_ran() - as that, but only what @pid was on a CPU */
+uint64_t frozen_view_ran(const struct frozen_view *v, uint32_t pid,
+			 uint64_t from_ns, uint64_t until_ns);
 
 #endif

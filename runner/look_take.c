@@ -218,6 +218,43 @@ static json_t *look_new(const struct session *s, enum look_why why,
 			 "name", name, "seen_by", look_seen_name(seen));
 }
 
+/*
+ * Whose CPU time has the frozen time in it. A kernel that can't tell leaves it
+ * there.
+ */
+static void note_running(struct session *s, struct frozen_log *log)
+{
+	struct mon_task *tasks;
+	int i, nr;
+
+	if (!s->sampler)
+		return;
+	tasks = calloc(MON_MAX_CPUS, sizeof(*tasks));
+	nr = tasks ? sampler_running(s->sampler, tasks, MON_MAX_CPUS) : 0;
+	for (i = 0; i < nr; i++)
+		if (!tasks[i].idle && frozen_log_add_run(log, tasks[i].pid))
+			break;
+	free(tasks);
+}
+
+/*
+ * From the asking on: a vCPU may have parked right then. Whether it @stood: not
+ * all did otherwise, and some went on.
+ */
+static uint64_t thaw(struct session *s, uint64_t asked_ns, bool stood)
+{
+	struct looks *l = s->looks;
+	uint64_t end_ns = clock_now_ns();
+
+	if (frozen_log_add(&l->log, asked_ns, end_ns))
+		log_err("look: out of memory for its frozen time");
+	else if (stood)
+		note_running(s, &l->log);
+	publish(s);
+	vm_thaw(s->vm);
+	return end_ns;
+}
+
 static void take_look(struct session *s, enum look_why why, const char *name,
 		      enum look_seen seen)
 {
@@ -235,12 +272,7 @@ static void take_look(struct session *s, enum look_why why, const char *name,
 		read_all(s, look);
 	if (!err && why == LOOK_DEATH)
 		vm_watch_write(s->vm, 0, 0, NULL, NULL);
-	/* From the asking on: a vCPU may have parked right then. */
-	end_ns = clock_now_ns();
-	if (frozen_log_add(&l->log, asked_ns, end_ns))
-		log_err("look: out of memory for its frozen time");
-	publish(s);
-	vm_thaw(s->vm);
+	end_ns = thaw(s, asked_ns, !err);
 	sampler_pause(s->sampler, false);
 	if (err)
 		log_warn("look: not all vCPUs and disk workers parked within %llu ms: %s",
@@ -322,9 +354,7 @@ void session_looks_watch(struct session *s)
 		err = vm_freeze(s->vm, PARK_NS);
 	if (!err) {
 		err = vm_watch_write(s->vm, kva, len, on_hit, s);
-		frozen_log_add(&l->log, asked_ns, clock_now_ns());
-		publish(s);
-		vm_thaw(s->vm);
+		thaw(s, asked_ns, true);
 	}
 	if (err)
 		log_debug("look: the exit kind is not watched: %s",

@@ -180,6 +180,26 @@ START_TEST(the_guests_clock_is_translated)
 }
 END_TEST
 
+START_TEST(frozen_time_is_told_of_whoever_ran_then)
+{
+	struct frozen_log log = { 0 };
+	struct frozen_view view = { &log, 1000 };
+
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7)); /* no span yet */
+	ck_assert_int_eq(0, frozen_log_add(&log, 100, 150));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 8));
+	ck_assert_int_eq(0, frozen_log_add(&log, 300, 310));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7));
+	ck_assert_uint_eq(60, frozen_view_ran(&view, 7, 0, 9999));
+	ck_assert_uint_eq(50, frozen_view_ran(&view, 8, 0, 9999));
+	ck_assert_uint_eq(0, frozen_view_ran(&view, 9, 0, 9999));
+	ck_assert_uint_eq(30, frozen_view_ran(&view, 7, 1120, 1300));
+	ck_assert_uint_eq(0, frozen_view_ran(NULL, 7, 0, 9999));
+	frozen_log_fini(&log);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("look");
@@ -197,6 +217,7 @@ int main(void)
 	tcase_add_test(tc, without_sched_ext_nothing_dies);
 	tcase_add_test(tc, frozen_time_is_cut_to_the_stretch_asked_for);
 	tcase_add_test(tc, the_guests_clock_is_translated);
+	tcase_add_test(tc, frozen_time_is_told_of_whoever_ran_then);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

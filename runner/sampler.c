@@ -504,6 +504,17 @@ int sampler_tasks(struct sampler *s, struct mon_task *tasks, unsigned int max)
 	return nr;
 }
 
+int sampler_running(struct sampler *s, struct mon_task *tasks,
+		    unsigned int max)
+{
+	int nr;
+
+	pthread_mutex_lock(&s->lock);
+	nr = mon_read_running(s->mon, tasks, max);
+	pthread_mutex_unlock(&s->lock);
+	return nr;
+}
+
 int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len)
 {
 	int err;

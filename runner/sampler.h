@@ -97,6 +97,10 @@ int sampler_sched(struct sampler *s, struct mon_sched *sched);
 /** sampler_tasks() - as mon_read_tasks() */
 int sampler_tasks(struct sampler *s, struct mon_task *tasks, unsigned int max);
 
+/** sampler_running() - as mon_read_running() */
+int sampler_running(struct sampler *s, struct mon_task *tasks,
+		    unsigned int max);
+
 /** sampler_exit_kind_kva() - as mon_exit_kind_kva(); -ENOTSUP without @s */
 int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len);
 

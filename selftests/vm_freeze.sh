@@ -40,14 +40,14 @@ scenario steps 'duration = "2s"
 do = [ { write_map = { var = "nr_enabled", value = 7000000 } },
 	{ write_map = { map = "stats", key = 2, value = 5000000 } },
 	{ freeze = { name = "before" } }, { freeze = { name = "mid", after = "700ms" } } ]'
-run_ktstr "$tmp/steps.toml" --freeze-every 500ms
+run_ktstr "$tmp/steps.toml" --freeze-every 150ms
 is "steps: exit status" 0 "$status"
 holds "steps: every look was taken" \
 	'.looks.taken >= 4 and .looks.not_parked == 0'
 holds "steps: the named ones came in order" \
 	'[.looks.list[] | .name | select(. != null)] == ["before", "mid"]'
-holds "steps: the others came each 500 ms" \
-	'[.looks.list[] | select(.why == "every")] | length >= 2'
+holds "steps: the others came each 150 ms" \
+	'[.looks.list[] | select(.why == "every")] | length >= 6'
 look 'all(.[]; .outcome == "frozen" and (.nr_running | length) == 2 and
 	.state == "enabled" and (.maps | length) > 0 and (.workers | length) == 4)'
 ok $? "steps: each look has run queues, scheduler, maps and workers"
@@ -59,6 +59,12 @@ holds "steps: the phase was frozen, and its time is without that" \
 	'.phases[0] | .frozen_ns > 0 and .duration_ns + .frozen_ns >= 1990000000 and .duration_ns < 2000000000 + .frozen_ns'
 holds "steps: what was frozen is more in all than in the phase" \
 	'.looks.frozen_ns > .phases[0].frozen_ns'
+holds "steps: nobody was charged for frozen time: three spinners on two CPUs" \
+	'([.workloads[].cpu_time_ns] | add) / (2 * .phases[0].duration_ns) |
+	 . > 0.5 and . <= 1.02'
+echo "# CPU time against what two CPUs have: $(jq '([.workloads[].cpu_time_ns] |
+	add) / (2 * .phases[0].duration_ns)' "$result"), frozen" \
+	"$(jq '.phases[0].frozen_ns / .phases[0].duration_ns' "$result") of the phase"
 
 look '.[0].maps["simple.bss"].entries[0].value.nr_enabled >= 7000000'
 ok $? "steps: a variable was written before the look after it"

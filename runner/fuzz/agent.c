@@ -312,6 +312,14 @@ int sampler_tasks(struct sampler *s, struct mon_task *tasks, unsigned int max)
 	return g.sampler & 16 ? -EFAULT : 0;
 }
 
+int sampler_running(struct sampler *s, struct mon_task *tasks,
+		    unsigned int max)
+{
+	must(g.frozen);
+	tasks[0] = (struct mon_task){ .pid = g.now++ % 4, .running = true };
+	return g.sampler & 16 ? -EFAULT : 1;
+}
+
 int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len)
 {
 	*kva = 0;
