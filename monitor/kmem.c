@@ -14,11 +14,15 @@ void kmem_init(struct kmem *km, const struct guest_mem *mem,
 	km->walk.mem = mem;
 	km->walk.root_gpa = root_gpa;
 	km->walk.levels = levels;
+	km->generation = 1;
 }
 
 void kmem_flush(struct kmem *km)
 {
+	if (++km->generation < PW_PAGE_SIZE)
+		return;
 	memset(km->tlb, 0, sizeof(km->tlb));
+	km->generation = 1;
 }
 
 /* The largest power of two up to 8 that @addr is a multiple of. */
@@ -31,6 +35,28 @@ static size_t word_at(uintptr_t addr, size_t len)
 	return size;
 }
 
+/*
+ * An aligned word by itself. Relaxed: a counter's value, nothing is published
+ * by it.
+ */
+static uint64_t load_word(const char *from, size_t size)
+{
+	switch (size) {
+	case 8:
+		return __atomic_load_n((const uint64_t *)from,
+				       __ATOMIC_RELAXED);
+	case 4:
+		return __atomic_load_n((const uint32_t *)from,
+				       __ATOMIC_RELAXED);
+	case 2:
+		return __atomic_load_n((const uint16_t *)from,
+				       __ATOMIC_RELAXED);
+	default:
+		return __atomic_load_n((const uint8_t *)from,
+				       __ATOMIC_RELAXED);
+	}
+}
+
 void guest_copy(void *dst, const void *src, size_t len)
 {
 	const char *from = src;
@@ -38,48 +64,39 @@ void guest_copy(void *dst, const void *src, size_t len)
 
 	while (len) {
 		size_t size = word_at((uintptr_t)from, len);
-		uint64_t v8;
-		uint32_t v4;
-		uint16_t v2;
-		uint8_t v1;
 
-		/* Relaxed: a counter's value, nothing is published by it */
-		switch (size) {
-		case 8:
-			v8 = __atomic_load_n((const uint64_t *)from,
-					     __ATOMIC_RELAXED);
-			memcpy(to, &v8, sizeof(v8));
-			break;
-		case 4:
-			v4 = __atomic_load_n((const uint32_t *)from,
-					     __ATOMIC_RELAXED);
-			memcpy(to, &v4, sizeof(v4));
-			break;
-		case 2:
-			v2 = __atomic_load_n((const uint16_t *)from,
-					     __ATOMIC_RELAXED);
-			memcpy(to, &v2, sizeof(v2));
-			break;
-		default:
-			v1 = __atomic_load_n((const uint8_t *)from,
-					     __ATOMIC_RELAXED);
-			memcpy(to, &v1, sizeof(v1));
-			break;
+		/* Most of it, in values of some size */
+		for (; size == 8 && len >= 8; from += 8, to += 8, len -= 8) {
+			uint64_t v = load_word(from, 8);
+
+			memcpy(to, &v, 8);
 		}
-		from += size;
-		to += size;
-		len -= size;
+		if (size < 8) {
+			uint64_t v = load_word(from, size);
+
+			memcpy(to, &v, size); /* both sides little endian */
+			from += size;
+			to += size;
+			len -= size;
+		}
 	}
+}
+
+static struct kmem_tlb *tlb_slot(struct kmem *km, uint64_t page_va)
+{
+	/* Not its low bits: CPUs' areas are a power of two apart. */
+	return &km->tlb[page_va * 0x9e3779b97f4a7c15ull >>
+			(64 - KMEM_TLB_BITS)];
 }
 
 static const char *page_hva(struct kmem *km, uint64_t page_va)
 {
-	struct kmem_tlb *slot =
-		&km->tlb[page_va / PW_PAGE_SIZE % KMEM_TLB_SLOTS];
+	struct kmem_tlb *slot = tlb_slot(km, page_va);
+	uint64_t tag = page_va | km->generation;
 	const char *hva;
 	uint64_t gpa;
 
-	if (slot->page_va == page_va && page_va)
+	if (slot->tag == tag)
 		return slot->hva;
 
 	km->stats.walks++;
@@ -88,7 +105,7 @@ static const char *page_hva(struct kmem *km, uint64_t page_va)
 	hva = guest_mem_hva(km->walk.mem, gpa, PW_PAGE_SIZE);
 	if (!hva)
 		return NULL;
-	slot->page_va = page_va;
+	slot->tag = tag;
 	slot->hva = hva;
 	return hva;
 }
@@ -145,13 +162,25 @@ int kmem_read_stable(struct kmem *km, uint64_t kva, void *buf, void *scratch,
 
 int kmem_read_uint(struct kmem *km, uint64_t kva, size_t size, uint64_t *val)
 {
+	const char *page;
 	uint64_t v = 0;
 	int err;
 
 	if (size != 1 && size != 2 && size != 4 && size != 8)
 		return -EINVAL;
-	err = kmem_read(km, kva, &v, size); /* both sides little endian */
-	if (!err)
-		*val = v;
-	return err;
+	if (kva & (size - 1)) {
+		err = kmem_read(km, kva, &v, size); /* as guest_copy() does */
+		if (!err)
+			*val = v;
+		return err;
+	}
+	km->stats.reads++;
+	page = page_hva(km, kva & ~PAGE_OFFSET_MASK);
+	if (!page) {
+		km->stats.faults++;
+		return -EFAULT;
+	}
+	km->stats.read_bytes += size;
+	*val = load_word(page + (kva & PAGE_OFFSET_MASK), size);
+	return 0;
 }

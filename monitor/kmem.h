@@ -13,10 +13,12 @@
 
 #include "monitor/page_walk.h"
 
-#define KMEM_TLB_SLOTS 64
+/* A look at 252 CPUs touches some 800 pages: per-CPU data is spread out. */
+#define KMEM_TLB_BITS 11
+#define KMEM_TLB_SLOTS (1u << KMEM_TLB_BITS)
 
 struct kmem_tlb {
-	uint64_t page_va;	/* page's address; 0: slot is empty */
+	uint64_t tag;		/* page's address + generation; 0: empty */
 	const char *hva;
 };
 
@@ -27,6 +29,7 @@ struct kmem_stats {
 struct kmem {
 	struct page_walk walk;
 	struct kmem_tlb tlb[KMEM_TLB_SLOTS];
+	unsigned int generation;	/* of entries that count; 1 to 4095 */
 	struct kmem_stats stats;
 };
 

@@ -76,6 +76,70 @@ START_TEST(translations_are_reused_until_flushed)
 }
 END_TEST
 
+/* Generations of translations begin anew; none of long ago comes back. */
+START_TEST(no_translation_outlives_any_number_of_flushes)
+{
+	struct test_image *ti = ti_new(&(struct ti_config){ 0 });
+	uint64_t a = ti_vmalloc(ti, 4096), walks, v;
+	unsigned int i;
+	struct kmem km;
+
+	init(&km, ti);
+	for (i = 0; i < 3 * 4096; i++) {
+		walks = km.stats.walks;
+		ck_assert_int_eq(0, kmem_read_ptr(&km, a, &v));
+		ck_assert_uint_eq(walks + 1, km.stats.walks);
+		kmem_flush(&km);
+	}
+	/* read once, then not until its generation is there again */
+	ck_assert_int_eq(0, kmem_read_ptr(&km, a, &v));
+	for (i = 0; i < 4095; i++)
+		kmem_flush(&km);
+	walks = km.stats.walks;
+	ck_assert_int_eq(0, kmem_read_ptr(&km, a, &v));
+	ck_assert_uint_eq(walks + 1, km.stats.walks);
+	ti_free(ti);
+}
+END_TEST
+
+/* As CPUs' areas are: a power of two apart. */
+START_TEST(pages_far_apart_are_translated_once_a_look)
+{
+	struct ti_config cfg = { .cpus = MON_MAX_CPUS };
+	struct test_image *ti = ti_new(&cfg);
+	uint64_t base = ti_percpu(ti, 8), v;
+	unsigned int cpu, round;
+	struct kmem km;
+
+	init(&km, ti);
+	for (round = 0; round < 4; round++)
+		for (cpu = 0; cpu < MON_MAX_CPUS; cpu++)
+			ck_assert_int_eq(0, kmem_read_ptr(
+				&km, base + ti->percpu_off[cpu], &v));
+	/* some share a slot */
+	ck_assert_uint_lt(km.stats.walks, MON_MAX_CPUS * 5 / 4);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(unaligned_integers_cross_pages)
+{
+	struct test_image *ti = ti_new(&(struct ti_config){ 0 });
+	uint64_t kva = ti_vmalloc(ti, 2 * 4096), v;
+	struct kmem km;
+
+	init(&km, ti);
+	ti_write_u64(ti, kva + 4093, 0x1122334455667788);
+	ck_assert_int_eq(0, kmem_read_uint(&km, kva + 4093, 8, &v));
+	ck_assert_uint_eq(0x1122334455667788, v);
+	ck_assert_int_eq(0, kmem_read_uint(&km, kva + 4095, 2, &v));
+	ck_assert_uint_eq(0x5566, v);
+	ck_assert_int_eq(-EFAULT, kmem_read_uint(&km, kva + 8190, 4, &v));
+	ck_assert_uint_eq(0x5566, v);
+	ti_free(ti);
+}
+END_TEST
+
 START_TEST(integers_of_odd_sizes_are_refused)
 {
 	struct test_image *ti = ti_new(&(struct ti_config){ 0 });
@@ -181,6 +245,9 @@ int main(void)
 	tcase_add_test(t, copies_are_exact_at_every_alignment);
 	tcase_add_loop_test(t, reads_cross_pages_that_are_no_neighbours, 0, 2);
 	tcase_add_test(t, translations_are_reused_until_flushed);
+	tcase_add_test(t, no_translation_outlives_any_number_of_flushes);
+	tcase_add_test(t, pages_far_apart_are_translated_once_a_look);
+	tcase_add_test(t, unaligned_integers_cross_pages);
 	tcase_add_test(t, integers_of_odd_sizes_are_refused);
 	tcase_add_test(t, a_word_that_is_being_written_is_never_torn);
 	tcase_add_test(t, values_that_never_read_equal_are_unstable);

@@ -35,13 +35,20 @@ static int check_id(struct monitor *mon, uint64_t kva, uint32_t id)
 	return (uint32_t)seen == id ? 0 : -ENOENT;
 }
 
+static int find_once(struct monitor *mon, uint32_t id, uint64_t *kva)
+{
+	int err = idr_find(&mon->kbtf, &mon->kmem,
+			   mon->info.sym[MON_SYM_MAP_IDR], id, kva);
+
+	return err ? err : check_id(mon, *kva, id);
+}
+
 int map_find(struct monitor *mon, uint32_t id, uint64_t *kva)
 {
-	uint64_t idr = mon->info.sym[MON_SYM_MAP_IDR];
 	unsigned int try;
 	int err = -ENOENT;
 
-	if (!idr || !kbtf_has(&mon->kbtf, KF_MAP_ID))
+	if (!mon->info.sym[MON_SYM_MAP_IDR] || !kbtf_has(&mon->kbtf, KF_MAP_ID))
 		return -ENOTSUP;
 	if (!id)
 		return -ENOENT;
@@ -49,9 +56,7 @@ int map_find(struct monitor *mon, uint32_t id, uint64_t *kva)
 	/* The tree may change underfoot: what is found must carry the id. */
 	for (try = 0; try < FIND_TRIES; try++) {
 		kmem_flush(&mon->kmem);
-		err = idr_find(&mon->kbtf, &mon->kmem, idr, id, kva);
-		if (!err)
-			err = check_id(mon, *kva, id);
+		err = find_once(mon, id, kva);
 		if (!err || err == -ENOTSUP)
 			break;
 	}
@@ -65,6 +70,16 @@ int map_check(struct monitor *mon, const struct mon_map *m)
 
 	err = map_find(mon, m->id, &kva);
 	return err || kva != m->kva ? -ENOENT : 0;
+}
+
+int map_still(struct monitor *mon, const struct mon_map *m)
+{
+	uint64_t kva;
+
+	if (!find_once(mon, m->id, &kva))
+		return kva != m->kva ? -ENOENT : 0;
+	/* Gone, or the tree is being changed: that is another look's matter */
+	return map_check(mon, m);
 }
 
 static int read_header(struct monitor *mon, struct mon_map *m)

@@ -75,6 +75,16 @@ void map_unreadable(struct mon_map *m, const char *fmt, ...);
 int map_check(struct monitor *mon, const struct mon_map *m);
 
 /**
+ * map_still() - map_check() by the translations of this look
+ *
+ * For a map that was watched when the look began. Its memory was mapped then,
+ * and a translation made since is right for as long as the map lives: ids are
+ * not given twice, and the kernel takes a map out of its table before it frees
+ * it. So the table tells, whatever became of the pages.
+ */
+int map_still(struct monitor *mon, const struct mon_map *m);
+
+/**
  * map_probe() - learn where a map's values are, but not their types
  * @m: filled in; needs no map_free()
  *

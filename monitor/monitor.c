@@ -244,40 +244,59 @@ json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries)
 	return all;
 }
 
-/* Field @n, summed over CPUs. */
-static void read_number(struct monitor *mon, const struct mon_map *m,
-			struct number *n)
+/*
+ * @nr numbers of one entry, summed over CPUs. CPU by CPU, since the numbers of
+ * one are neighbours.
+ */
+static void read_entry(struct monitor *mon, const struct mon_map *m,
+		       struct number *n, unsigned int nr)
 {
 	struct map_entry e = map_array_entry(mon, m, n->entry);
-	unsigned int nr = map_nr_values(mon, m), cpu;
+	unsigned int nr_values = map_nr_values(mon, m), cpu, i;
 
-	n->val = 0;
-	n->unstable = false;
-	n->read_ok = false;
-	for (cpu = 0; cpu < nr; cpu++) {
-		uint64_t kva;
-		double v;
-
-		if (map_value_kva(mon, m, &e, cpu, &kva) ||
-		    number_read(n, &mon->kmem, kva, &v, &n->unstable))
-			return;
-		n->val += v;
+	for (i = 0; i < nr; i++) {
+		n[i].val = 0;
+		n[i].unstable = false;
+		n[i].read_ok = true;
 	}
-	n->read_ok = true;
+	for (cpu = 0; cpu < nr_values; cpu++) {
+		uint64_t kva;
+		bool found = !map_value_kva(mon, m, &e, cpu, &kva);
+
+		for (i = 0; i < nr; i++) {
+			double v;
+
+			if (!found || number_read(&n[i], &mon->kmem, kva, &v,
+						  &n[i].unstable))
+				n[i].read_ok = false;
+			else
+				n[i].val += v;
+		}
+	}
+}
+
+static void read_array(struct monitor *mon, const struct mon_map *m,
+		       const struct numbers *ns)
+{
+	unsigned int from, to;
+
+	for (from = 0; from < ns->nr; from = to) {
+		for (to = from + 1; to < ns->nr; to++)
+			if (ns->v[to].entry != ns->v[from].entry)
+				break;
+		read_entry(mon, m, &ns->v[from], to - from);
+	}
 }
 
 /* True when all of it was read of the map that is being watched. */
 static bool read_numbers(struct monitor *mon, struct mon_map *m)
 {
-	unsigned int i;
-
-	if ((!m->numbers.nr && !m->hash) || map_check(mon, m))
+	if ((!m->numbers.nr && !m->hash) || map_still(mon, m))
 		return false;
 	if (m->hash)
 		hash_numbers_read(mon, m, m->label);
-	for (i = 0; i < m->numbers.nr; i++)
-		read_number(mon, m, &m->numbers.v[i]);
-	return !map_check(mon, m);
+	read_array(mon, m, &m->numbers);
+	return !map_still(mon, m);
 }
 
 static int tell_hash(const struct hash_numbers *hn, mon_number_fn fn, void *ctx)
@@ -307,6 +326,7 @@ int mon_map_numbers(struct monitor *mon, mon_number_fn fn, void *ctx)
 	unsigned int i;
 	int ret = 0;
 
+	kmem_flush(&mon->kmem);
 	for (i = 0; i < mon->nr_maps && !ret; i++) {
 		struct mon_map *m = mon->maps[i];
 

@@ -292,6 +292,22 @@ void number_text(const struct number *n, const void *bytes,
 		snprintf(buf, NUMBER_TEXT_MAX, "%" PRIu64, v);
 }
 
+/* As most do */
+static bool fills_word(const struct number *n, uint64_t kva)
+{
+	unsigned int size = n->load_bytes;
+
+	return n->bits == size * 8 && !(size & (size - 1)) &&
+	       !(kva & (size - 1));
+}
+
+static double number_value(const struct number *n, uint64_t v)
+{
+	if (is_signed(n))
+		return btf_sign_extend(v, n->bits);
+	return n->kind == BTF_NUM_BOOL ? v != 0 : v;
+}
+
 int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 		double *val, bool *unstable)
 {
@@ -300,6 +316,12 @@ int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 	uint64_t v;
 	int err;
 
+	if (fills_word(n, kva + n->off)) {
+		err = kmem_read_uint(km, kva + n->off, n->load_bytes, &v);
+		if (!err)
+			*val = number_value(n, v);
+		return err;
+	}
 	err = kmem_read_stable(km, kva + n->off, bytes, again, n->load_bytes,
 			       &stable);
 	if (err)
@@ -308,10 +330,6 @@ int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 		return -EFAULT;
 	if (!stable)
 		*unstable = true;
-
-	if (is_signed(n))
-		*val = btf_sign_extend(v, n->bits);
-	else
-		*val = n->kind == BTF_NUM_BOOL ? v != 0 : v;
+	*val = number_value(n, v);
 	return 0;
 }

@@ -53,7 +53,7 @@ int sampler_new(const struct sampler_config *cfg, struct sampler **out,
 	atomic_init(&s->phase, KTSTR_SHM_NO_PHASE);
 	pthread_mutex_init(&s->lock, NULL);
 	s->stop_fd = s->timer_fd = -1;
-	err = mon_open(vm_guest_mem(cfg->vm), cfg->info, cfg->btf, cfg->btf_len,
+	err = mon_open(cfg->mem, cfg->info, cfg->btf, cfg->btf_len,
 		       &s->mon, err_msg, err_len);
 	if (err)
 		goto free_sampler;
@@ -287,6 +287,11 @@ static void sample(struct sampler *s, uint64_t due_ns)
 	json_decref(line);
 }
 
+void sampler_take(struct sampler *s)
+{
+	sample(s, clock_now_ns());
+}
+
 static void tell_sample(struct sampler *s)
 {
 	void (*fn)(void *ctx, uint32_t phase);
@@ -482,6 +487,13 @@ json_t *sampler_details(struct sampler *s)
 	keep_exit_locked(s, json_object_get(details, "exit"));
 	pthread_mutex_unlock(&s->lock);
 	return details;
+}
+
+void sampler_stats(struct sampler *s, struct mon_stats *st)
+{
+	pthread_mutex_lock(&s->lock);
+	mon_stats_read(s->mon, st);
+	pthread_mutex_unlock(&s->lock);
 }
 
 int sampler_sched(struct sampler *s, struct mon_sched *sched)

@@ -18,7 +18,8 @@ struct sampler;
 struct vm;
 
 struct sampler_config {
-	struct vm *vm;			/* borrowed */
+	const struct guest_mem *mem;	/* copied; its memory is borrowed */
+	struct vm *vm;			/* borrowed, for its disks */
 	const char *const *disk_names;	/* borrowed, nr_disks of them */
 	unsigned int nr_disks;
 	const struct mon_guest_info *info;
@@ -53,6 +54,9 @@ int sampler_new(const struct sampler_config *cfg, struct sampler **s,
 
 /** sampler_start() - begin to sample. 0 or -errno. */
 int sampler_start(struct sampler *s);
+
+/** sampler_take() - one sample, as the thread takes them; while it is not one */
+void sampler_take(struct sampler *s);
 
 /** sampler_stop() - end the thread and join it; NULL and twice are fine. */
 void sampler_stop(struct sampler *s);
@@ -90,6 +94,9 @@ json_t *sampler_details(struct sampler *s);
  * details that saw it keeps it. After sampler_stop(). Borrowed; NULL: not seen.
  */
 json_t *sampler_exit(const struct sampler *s);
+
+/** sampler_stats() - as mon_stats_read() */
+void sampler_stats(struct sampler *s, struct mon_stats *st);
 
 /** sampler_sched() - as mon_read_sched() */
 int sampler_sched(struct sampler *s, struct mon_sched *sched);

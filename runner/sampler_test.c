@@ -34,11 +34,6 @@ static int death_fd;
 static _Atomic unsigned int ticks; /* of the timer, on the sampler's thread */
 
 /* What the sampler needs of a VM. */
-const struct guest_mem *vm_guest_mem(const struct vm *vm)
-{
-	return &ti->mem;
-}
-
 void vm_disk_stats_read(const struct vm *vm, unsigned int disk,
 			struct vm_disk_stats *st)
 {
@@ -87,6 +82,7 @@ static void setup(void)
 	death_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ck_assert_int_ge(death_fd, 0);
 	cfg.death_fd = death_fd;
+	cfg.mem = &ti->mem;
 	cfg.info = &ti->info;
 	cfg.btf = btf__raw_data(ti->btf, &btf_len);
 	cfg.btf_len = btf_len;

@@ -324,6 +324,7 @@ void session_open_sampler(struct session *s)
 		.nr_cpus = session_nr_cpus(s),
 	};
 	struct sampler_config cfg = {
+		.mem = vm_guest_mem(s->vm),
 		.vm = s->vm,
 		.disk_names = s->disk_names,
 		.nr_disks = s->nr_disks,

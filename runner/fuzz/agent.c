@@ -133,6 +133,11 @@ void vm_free(struct vm *vm)
 {
 }
 
+const struct guest_mem *vm_guest_mem(const struct vm *vm)
+{
+	return NULL;
+}
+
 void vm_stop(struct vm *vm, int reason)
 {
 	if (!g.stopped)
