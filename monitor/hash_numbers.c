@@ -35,7 +35,8 @@ int hash_numbers_open(const struct mon_map *m, struct hash_numbers **out)
 		return -ENOMEM;
 	hn->text_key = is_text(m);
 	hn->v = calloc(HASH_NUMBERS_MAX, sizeof(*hn->v));
-	if (hn->v)
+	hn->named_keys = calloc(HASH_NUMBERS_MAX, m->key_size);
+	if (hn->v && hn->named_keys)
 		err = numbers_add(&hn->value, m->btf, m->btf_value,
 				  m->value_size, 0, "");
 	if (!err && !hn->text_key)
@@ -58,13 +59,14 @@ void hash_numbers_free(struct hash_numbers *hn)
 	numbers_fini(&hn->key);
 	numbers_fini(&hn->value);
 	free(hn->v);
+	free(hn->named_keys);
 	free(hn);
 }
 
-/* "MAP[key]" into @buf. Return: its length, or -1 when it does not fit. */
-static int element_name(const struct hash_numbers *hn, const char *prefix,
-			const uint8_t *key, uint32_t key_size, char *buf,
-			size_t room)
+/* "MAP[key]" into @buf. False: it does not fit. */
+static bool element_name(const struct hash_numbers *hn, const char *prefix,
+			 const uint8_t *key, uint32_t key_size, char *buf,
+			 size_t room)
 {
 	size_t len = snprintf(buf, room, "%s[", prefix);
 	unsigned int i;
@@ -83,9 +85,37 @@ static int element_name(const struct hash_numbers *hn, const char *prefix,
 	if (len < room)
 		len += snprintf(buf + len, room - len, "]");
 	if (len >= room)
-		return -1;
+		return false;
 	text_to_ascii(buf);
-	return len;
+	return true;
+}
+
+/*
+ * Name @to as field @field of the element with @key; false where that is too
+ * long. Mostly it is so named from the last reading.
+ */
+static bool name_number(const struct mon_map *m, const char *prefix,
+			const uint8_t *key, unsigned int field,
+			struct hash_number *to)
+{
+	const struct hash_numbers *hn = m->hash;
+	uint8_t *named_key = hn->named_keys + (to - hn->v) * m->key_size;
+	const char *name = hn->value.v[field].name;
+	size_t len;
+
+	if (to->named == field + 1 && !memcmp(named_key, key, m->key_size))
+		return true;
+	to->named = 0;
+	if (!element_name(hn, prefix, key, m->key_size, to->name,
+			  sizeof(to->name)))
+		return false;
+	len = strlen(to->name);
+	if (len + strlen(name) >= sizeof(to->name))
+		return false;
+	memcpy(to->name + len, name, strlen(name) + 1);
+	memcpy(named_key, key, m->key_size);
+	to->named = field + 1;
+	return true;
 }
 
 /* One number of an element, over all CPUs. */
@@ -119,24 +149,15 @@ static void read_element(struct monitor *mon, const struct mon_map *m,
 	uint8_t key[MAP_MAX_KEY_BYTES], after[MAP_MAX_KEY_BYTES];
 	struct hash_numbers *hn = m->hash;
 	unsigned int had = hn->nr, i;
-	char name[HASH_NUMBER_NAME];
-	int len;
 
 	if (kmem_read(&mon->kmem, e->key_kva, key, m->key_size))
 		return;
-	len = element_name(hn, prefix, key, m->key_size, name, sizeof(name));
-	if (len < 0)
-		return;
 	for (i = 0; i < hn->value.nr && hn->nr < HASH_NUMBERS_MAX; i++) {
-		const struct number *n = &hn->value.v[i];
 		struct hash_number *to = &hn->v[hn->nr];
 
-		if (len + strlen(n->name) >= sizeof(to->name) ||
-		    read_sum(mon, m, e, n, to))
-			continue;
-		memcpy(to->name, name, len);
-		memcpy(to->name + len, n->name, strlen(n->name) + 1);
-		hn->nr++;
+		if (name_number(m, prefix, key, i, to) &&
+		    !read_sum(mon, m, e, &hn->value.v[i], to))
+			hn->nr++;
 	}
 	/* Freed and taken for another key meanwhile: whose numbers are they? */
 	if (kmem_read(&mon->kmem, e->key_kva, after, m->key_size) ||

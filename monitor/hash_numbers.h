@@ -24,12 +24,14 @@ struct hash_number {
 	char name[HASH_NUMBER_NAME];	/* "MAP[key].FIELD", printable ASCII */
 	double val;
 	bool unstable;
+	unsigned int named;	/* for this field's number + 1; 0: for none */
 };
 
 struct hash_numbers {
 	struct numbers key, value;	/* of any element; names without MAP */
 	bool text_key;			/* the key is a char array */
 	struct hash_number *v;		/* owned; the last reading */
+	uint8_t *named_keys;		/* owned; of each, for which key */
 	unsigned int nr;
 };
 

@@ -27,7 +27,7 @@ $(eval $(call unit_tests,runner,cpio_test emu_link_test emu_bytes_test modules_t
 
 # From a plan to facts: the parent's side and the VM process
 runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
-	session.o session_agent.o session_facts.o sampler.o \
+	session.o session_agent.o session_facts.o sampler.o sample_line.o \
 	console_log.o facts_disk.o facts_vcpu.o facts_workload.o clock_relation.o io_pair.o \
 	io_wake.o session_clock.o session_details.o \
 	session_progress.o look.o look_take.o session_write.o
@@ -39,6 +39,8 @@ $(eval $(call unit_tests,runner,sampler_test,runner monitor lib,\
 	$(O)/lib/lib.a $(HOST_LIBS)))
 $(O)/runner/sampler_test: $(O)/monitor/test_image.o
 tsan-tests += runner/clock_relation_test runner/sampler_test
+
+$(eval $(call unit_tests,runner,sample_line_test,runner lib,-ljansson))
 
 # One command in a VM
 runner-objs += cmd_exec.o exec_pack.o session_exec.o

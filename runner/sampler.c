@@ -2,8 +2,10 @@
 #include "runner/sampler.h"
 
 #include "lib/clock.h"
+#include "lib/json_line.h"
 #include "lib/log.h"
 #include "runner/look.h"
+#include "runner/sample_line.h"
 #include "vmm/vmm.h"
 
 #include <errno.h>
@@ -31,7 +33,8 @@ struct sampler {
 	struct look_death death; /* the thread's */
 	void (*on_sample)(void *ctx, uint32_t phase); /* under lock, and ctx */
 	void *on_sample_ctx;
-	FILE *out;		/* the thread's, until joined */
+	FILE *out;		/* the thread's, until joined; the line too */
+	struct json_line line;
 	int stop_fd;
 	int timer_fd;
 	bool running;
@@ -81,6 +84,7 @@ void sampler_free(struct sampler *s)
 	json_decref(s->exit);
 	if (s->out)
 		fclose(s->out);
+	json_line_fini(&s->line);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -126,18 +130,6 @@ static json_t *cpu_array(const uint32_t *v, unsigned int n)
 	return a;
 }
 
-static const char *scx_state_name(enum mon_scx_state state)
-{
-	switch (state) {
-	case MON_SCX_ENABLING: return "enabling";
-	case MON_SCX_ENABLED: return "enabled";
-	case MON_SCX_DISABLING: return "disabling";
-	case MON_SCX_DISABLED: return "disabled";
-	case MON_SCX_UNKNOWN: break;
-	}
-	return NULL;
-}
-
 static json_t *events_json(const struct mon_sched *sched)
 {
 	json_t *events = json_object();
@@ -149,32 +141,11 @@ static json_t *events_json(const struct mon_sched *sched)
 	return events;
 }
 
-static json_t *disks_json(const struct sampler *s)
+static void write_line(struct sampler *s)
 {
-	json_t *disks = json_object();
-	struct vm_disk_stats st;
-	unsigned int i;
+	const struct json_line *l = &s->line;
 
-	for (i = 0; disks && i < s->cfg.nr_disks; i++) {
-		vm_disk_stats_read(s->cfg.vm, i, &st);
-		json_object_set_new(disks, s->cfg.disk_names[i],
-			json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-				  "throttled", st.throttled_now,
-				  "reads", (json_int_t)st.reads,
-				  "writes", (json_int_t)st.writes,
-				  "read_bytes", (json_int_t)st.read_bytes,
-				  "write_bytes", (json_int_t)st.write_bytes,
-				  "stalls", (json_int_t)st.throttle_events,
-				  "throttled_ns", (json_int_t)st.throttled_ns,
-				  "errors", (json_int_t)st.io_errors));
-	}
-	return disks;
-}
-
-static void write_line(struct sampler *s, json_t *line)
-{
-	if (json_dumpf(line, s->out, JSON_COMPACT) == 0 &&
-	    fputc('\n', s->out) != EOF)
+	if (fwrite(l->text, l->len, 1, s->out) == 1)
 		return;
 	if (!s->write_failed)
 		log_err("samples: %s: %s", s->cfg.out_path, strerror(errno));
@@ -233,14 +204,55 @@ static void tell_death(struct sampler *s, const struct mon_sched *sched)
 		log_err("sampler: the scheduler's end: %s", strerror(errno));
 }
 
+/* Into s->line, while it is looked at: nothing is copied in between. */
+static int take_locked(struct sampler *s, uint32_t phase, uint64_t now_ns,
+		       uint64_t late_ns, struct mon_sched *sched)
+{
+	const struct sample_head head = {
+		.t_ns = now_ns - s->start_ns,
+		.late_ns = late_ns,
+		.in_phase = phase < KTSTR_SHM_MAX_PHASES,
+		.phase = phase,
+	};
+	struct json_line *l = &s->line;
+	struct vm_disk_stats st;
+	unsigned int i;
+	int err;
+
+	err = mon_read_sched(s->mon, sched);
+	if (err)
+		return err;
+	json_line_reset(l);
+	sample_line_begin(l, &head, sched);
+	json_line_key(l, "disks");
+	json_line_open(l, '{');
+	for (i = 0; i < s->cfg.nr_disks; i++) {
+		vm_disk_stats_read(s->cfg.vm, i, &st);
+		sample_line_disk(l, s->cfg.disk_names[i], &st);
+	}
+	json_line_close(l, '}');
+	json_line_key(l, "maps");
+	json_line_open(l, '{');
+	mon_map_numbers(s->mon, sample_line_map_number, l);
+	json_line_close(l, '}');
+	json_line_close(l, '}');
+	json_line_end(l);
+	if (sched->exit_kind > 0) {
+		json_t *seen = mon_scx_exit(s->mon);
+
+		keep_exit_locked(s, seen);
+		json_decref(seen);
+	}
+	return 0;
+}
+
 static void sample(struct sampler *s, uint64_t due_ns)
 {
 	uint32_t phase = atomic_load_explicit(&s->phase, memory_order_relaxed);
 	struct sampler_phase *p = phase < KTSTR_SHM_MAX_PHASES ?
 		&s->phases[phase] : NULL;
-	json_t *numbers = NULL, *line;
 	struct mon_sched sched;
-	uint64_t now_ns;
+	uint64_t late_ns, now_ns;
 	int err;
 
 	pthread_mutex_lock(&s->lock);
@@ -249,42 +261,19 @@ static void sample(struct sampler *s, uint64_t due_ns)
 		return;
 	}
 	now_ns = clock_now_ns();
-	err = mon_read_sched(s->mon, &sched);
-	if (!err)
-		numbers = map_numbers_locked(s);
-	if (!err && sched.exit_kind > 0) {
-		json_t *seen = mon_scx_exit(s->mon);
-
-		keep_exit_locked(s, seen);
-		json_decref(seen);
-	}
+	late_ns = now_ns - due_ns;
+	err = take_locked(s, phase, now_ns, late_ns, &sched);
 	pthread_mutex_unlock(&s->lock);
 	if (!err)
 		tell_death(s, &sched);
-	if (err || !numbers) {
+	if (err || s->line.failed) {
 		if (p)
 			p->failed++;
 		return;
 	}
 	if (p)
-		account(p, &sched, now_ns - due_ns);
-	line = json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o, s:o}",
-			 "v", 1,
-			 "t_ns", (json_int_t)(now_ns - s->start_ns),
-			 "late_ns", (json_int_t)(now_ns - due_ns),
-			 "phase", p ? json_integer(phase) : json_null(),
-			 "nr_running", cpu_array(sched.nr_running, sched.nr_cpus),
-			 "scx_nr_running",
-			 cpu_array(sched.scx_nr_running, sched.nr_cpus),
-			 "state", sched.have_scx ?
-			 scx_state_name(sched.state) : NULL,
-			 "ops", *sched.ops_name ? sched.ops_name : NULL,
-			 "events", events_json(&sched),
-			 "disks", disks_json(s),
-			 "maps", numbers);
-	if (line)
-		write_line(s, line);
-	json_decref(line);
+		account(p, &sched, late_ns);
+	write_line(s);
 }
 
 void sampler_take(struct sampler *s)
@@ -436,7 +425,7 @@ void sampler_sched_json(const struct mon_sched *sched, json_t *to)
 		"local_dsq_depth", cpu_array(sched->local_dsq_depth, n),
 		"rq_clock", clocks_json(sched->rq_clock, n),
 		"idle", flags_json(sched->idle, n),
-		"state", sched->have_scx ? scx_state_name(sched->state) : NULL,
+		"state", sample_scx_state(sched),
 		"ops", *sched->ops_name ? sched->ops_name : NULL,
 		"exit_kind", known(sched->exit_kind),
 		"bypass_depth", known(sched->bypass_depth),

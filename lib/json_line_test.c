@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "lib/json_line.h"
+
+#include <check.h>
+#include <jansson.h>
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a parser makes of it; ends the test where it is no JSON. */
+static json_t *parsed(const struct json_line *l)
+{
+	json_error_t err;
+	json_t *v;
+
+	ck_assert(!l->failed);
+	v = json_loadb(l->text, l->len, JSON_DECODE_ANY |
+		       JSON_REJECT_DUPLICATES, &err);
+	ck_assert_msg(v, "%s: %.*s", err.text, (int)l->len, l->text);
+	return v;
+}
+
+static void assert_text(const char *want, const struct json_line *l)
+{
+	ck_assert_uint_eq(strlen(want), l->len);
+	ck_assert_int_eq(0, memcmp(want, l->text, l->len));
+}
+
+START_TEST(commas_are_between_elements_only)
+{
+	struct json_line l = { 0 };
+	int round;
+
+	for (round = 0; round < 2; round++) {
+		json_line_reset(&l);
+		json_line_open(&l, '{');
+		json_line_key(&l, "a");
+		json_line_open(&l, '[');
+		json_line_uint(&l, 1);
+		json_line_null(&l);
+		json_line_bool(&l, false);
+		json_line_open(&l, '{');
+		json_line_close(&l, '}');
+		json_line_int(&l, -7);
+		json_line_close(&l, ']');
+		json_line_key(&l, "b");
+		json_line_text(&l, NULL);
+		json_line_key(&l, "c:{");
+		json_line_text(&l, "x:");
+		json_line_key(&l, "d");
+		json_line_open(&l, '[');
+		json_line_close(&l, ']');
+		json_line_close(&l, '}');
+		assert_text("{\"a\":[1,null,false,{},-7],\"b\":null,"
+			    "\"c:{\":\"x:\",\"d\":[]}", &l);
+		json_decref(parsed(&l));
+	}
+	json_line_fini(&l);
+}
+END_TEST
+
+START_TEST(any_ascii_is_a_string)
+{
+	struct json_line l = { 0 };
+	char text[128];
+	json_t *v;
+	int c;
+
+	for (c = 1; c < 128; c++)
+		text[c - 1] = c;
+	text[127] = '\0';
+	json_line_open(&l, '{');
+	json_line_key(&l, text);
+	json_line_text(&l, text);
+	json_line_close(&l, '}');
+	v = parsed(&l);
+	ck_assert_str_eq(text, json_string_value(json_object_get(v, text)));
+	json_decref(v);
+	json_line_fini(&l);
+}
+END_TEST
+
+static const double numbers[] = {
+	0, -0.0, 1, -1, 9, 10, 99, 100, 123456789, 9007199254740993.0, 1e15,
+	-9e18, 9223372036854775807.0, 9223372036854775808.0,
+	18446744073709549568.0, 18446744073709551616.0, -1.8446744073709552e19,
+	1e300, -1e300, 0.1, -2.5, 1e-9, 1.0000000000000002, DBL_MIN, DBL_MAX,
+};
+
+START_TEST(a_number_is_read_back_as_it_was)
+{
+	struct json_line l = { 0 };
+	json_t *v;
+
+	json_line_number(&l, numbers[_i]);
+	v = parsed(&l);
+	if (json_is_integer(v) && numbers[_i] >= 9223372036854775808.0)
+		ck_abort_msg("an integer that a parser has no room for");
+	ck_assert_double_eq(numbers[_i], json_number_value(v));
+	json_decref(v);
+	json_line_fini(&l);
+}
+END_TEST
+
+START_TEST(integers_have_all_their_digits)
+{
+	struct json_line l = { 0 };
+
+	json_line_open(&l, '[');
+	json_line_uint(&l, 0);
+	json_line_uint(&l, UINT64_MAX);
+	json_line_int(&l, INT64_MIN);
+	json_line_int(&l, INT64_MAX);
+	json_line_number(&l, NAN);
+	json_line_number(&l, -INFINITY);
+	json_line_close(&l, ']');
+	assert_text("[0,18446744073709551615,-9223372036854775808,"
+		    "9223372036854775807,null,null]", &l);
+	json_line_fini(&l);
+}
+END_TEST
+
+START_TEST(a_line_of_any_length_has_room)
+{
+	struct json_line l = { 0 };
+	json_t *v;
+	int i;
+
+	json_line_open(&l, '[');
+	for (i = 0; i < 20000; i++)
+		json_line_int(&l, i * 3);
+	json_line_close(&l, ']');
+	v = parsed(&l);
+	ck_assert_uint_eq(20000, json_array_size(v));
+	for (i = 0; i < 20000; i++)
+		ck_assert_int_eq(i * 3,
+				 json_integer_value(json_array_get(v, i)));
+	json_decref(v);
+	json_line_fini(&l);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("json_line");
+	TCase *t = tcase_create("json_line");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 20);
+	tcase_add_test(t, commas_are_between_elements_only);
+	tcase_add_test(t, any_ascii_is_a_string);
+	tcase_add_loop_test(t, a_number_is_read_back_as_it_was, 0,
+			    sizeof(numbers) / sizeof(numbers[0]));
+	tcase_add_test(t, integers_have_all_their_digits);
+	tcase_add_test(t, a_line_of_any_length_has_room);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
