@@ -110,6 +110,24 @@ static const char *page_hva(struct kmem *km, uint64_t page_va)
 	return hva;
 }
 
+const char *kmem_at(struct kmem *km, uint64_t kva, size_t len)
+{
+	uint64_t off = kva & PAGE_OFFSET_MASK;
+	const char *page;
+
+	if (off + len > PW_PAGE_SIZE || len > PW_PAGE_SIZE)
+		return NULL;
+	page = page_hva(km, kva - off);
+	return page ? page + off : NULL;
+}
+
+uint64_t kmem_load(struct kmem *km, const char *at, size_t size)
+{
+	km->stats.reads++;
+	km->stats.read_bytes += size;
+	return load_word(at, size);
+}
+
 int kmem_read(struct kmem *km, uint64_t kva, void *buf, size_t len)
 {
 	char *to = buf;

@@ -53,6 +53,17 @@ void kmem_flush(struct kmem *km);
  */
 void guest_copy(void *dst, const void *src, size_t len);
 
+/**
+ * kmem_at() - where @len bytes are here, until the next kmem_flush()
+ *
+ * For many words of one place: each is to be loaded once, by itself. NULL: not
+ * mapped, or on more than one page.
+ */
+const char *kmem_at(struct kmem *km, uint64_t kva, size_t len);
+
+/** kmem_load() - an aligned word of 1, 2, 4 or 8 bytes at a kmem_at() */
+uint64_t kmem_load(struct kmem *km, const char *at, size_t size);
+
 /** kmem_read() - copy as guest_copy() does. Return: 0 or -EFAULT. */
 int kmem_read(struct kmem *km, uint64_t kva, void *buf, size_t len);
 

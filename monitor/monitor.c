@@ -244,6 +244,15 @@ json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries)
 	return all;
 }
 
+/* @at: the value's place here, or NULL where it is on several pages */
+static int read_number(struct monitor *mon, struct number *n, const char *at,
+		       uint64_t kva, double *v)
+{
+	if (at)
+		return number_load(n, &mon->kmem, at, kva, v, &n->unstable);
+	return number_read(n, &mon->kmem, kva, v, &n->unstable);
+}
+
 /*
  * @nr numbers of one entry, summed over CPUs. CPU by CPU, since the numbers of
  * one are neighbours.
@@ -260,17 +269,19 @@ static void read_entry(struct monitor *mon, const struct mon_map *m,
 		n[i].read_ok = true;
 	}
 	for (cpu = 0; cpu < nr_values; cpu++) {
+		const char *at = NULL;
 		uint64_t kva;
 		bool found = !map_value_kva(mon, m, &e, cpu, &kva);
 
+		if (found)
+			at = kmem_at(&mon->kmem, kva, m->value_size);
 		for (i = 0; i < nr; i++) {
 			double v;
 
-			if (!found || number_read(&n[i], &mon->kmem, kva, &v,
-						  &n[i].unstable))
-				n[i].read_ok = false;
-			else
+			if (found && !read_number(mon, &n[i], at, kva, &v))
 				n[i].val += v;
+			else
+				n[i].read_ok = false;
 		}
 	}
 }

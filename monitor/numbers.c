@@ -333,3 +333,12 @@ int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 	*val = number_value(n, v);
 	return 0;
 }
+
+int number_load(const struct number *n, struct kmem *km, const char *at,
+		uint64_t kva, double *val, bool *unstable)
+{
+	if (!fills_word(n, kva + n->off))
+		return number_read(n, km, kva, val, unstable);
+	*val = number_value(n, kmem_load(km, at + n->off, n->load_bytes));
+	return 0;
+}

@@ -71,4 +71,11 @@ void number_text(const struct number *n, const void *bytes,
 int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 		double *val, bool *unstable);
 
+/**
+ * number_load() - number_read() of a value that is at @at, see kmem_at()
+ * @kva: where the guest has it; read by that what is no aligned word
+ */
+int number_load(const struct number *n, struct kmem *km, const char *at,
+		uint64_t kva, double *val, bool *unstable);
+
 #endif
