@@ -12,6 +12,7 @@
 
 #include "agent/exec.h"
 #include "agent/kmsg.h"
+#include "agent/observer.h"
 #include "agent/phase.h"
 #include "agent/port.h"
 #include "agent/sched.h"
@@ -32,6 +33,7 @@ struct agent {
 	struct sched sched;
 	json_t *maps;		/* owned: [{id, name}] of the scheduler; or NULL */
 	uint32_t maps_before;	/* id of the last BPF map before it */
+	struct observers observers;
 	struct exec exec;
 	struct phase_driver phases;
 	int signal_fd;		/* owned: SIGCHLD */

@@ -49,6 +49,7 @@ static void begin(struct agent *a, bool first)
 	uint64_t start_ns;
 
 	workers_phase_start(&a->workers);
+	observers_phase_start(&a->observers);
 	start_ns = clock_now_ns();
 	__atomic_store_n(&a->shm.hdr->phase_start_ns[index], start_ns,
 			 __ATOMIC_RELAXED);
@@ -87,11 +88,13 @@ static void finish(struct agent *a)
 			 strerror(-err));
 	phase_finished(&a->phases);
 	port_send_json(&a->port, KTSTR_MSG_PHASE_END,
-		       json_pack("{s:i,s:I,s:o,s:o}", "index", index,
+		       json_pack("{s:i,s:I,s:o,s:o,s:o*}", "index", index,
 				 "guest_ns", (json_int_t)end_ns, "sched_state",
 				 state_text("/sys/kernel/sched_ext/state"),
 				 "sched_ops",
-				 state_text("/sys/kernel/sched_ext/root/ops")));
+				 state_text("/sys/kernel/sched_ext/root/ops"),
+				 "observers",
+				 observers_phase_end(&a->observers)));
 	measure_clock(a, index + 1);
 }
 

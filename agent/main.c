@@ -68,7 +68,8 @@ static int stage_plan(struct agent *a)
 			    sizeof(a->err_msg));
 
 	if (!err)
-		init_bpf_stats(a->plan->bpf_stats);
+		init_bpf_stats(a->plan->bpf_stats ||
+			       json_array_size(a->plan->observers));
 	return err;
 }
 
@@ -204,6 +205,30 @@ static int stage_workers(struct agent *a)
 	return err;
 }
 
+/* After the workers are there to be watched; before the scheduler rules. */
+static int stage_observers(struct agent *a)
+{
+	const struct observer_env env = {
+		.dir = KTSTR_OBS_DIR,
+		.plan = a->plan,
+		.shm = &a->shm,
+		.workers = &a->workers,
+	};
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(a->plan->observers, i, name) {
+		if (i == OBS_NR)
+			break;
+		port_send_json(&a->port, KTSTR_MSG_OBSERVER,
+			       observer_start(&a->observers.v[i],
+					      json_string_value(name), &env));
+		a->observers.nr = i + 1;
+		agent_pump(a, 0);
+	}
+	return 0;
+}
+
 static bool sched_is_starting(const struct agent *a)
 {
 	return a->sched.phase == SCHED_LOADING ||
@@ -259,8 +284,9 @@ static int stage_exec(struct agent *a)
 static int stage_ready(struct agent *a)
 {
 	return port_send_json(&a->port, KTSTR_MSG_READY,
-			      json_pack("{s:i}", "workers",
-					a->plan->nr_workers));
+			      json_pack("{s:i,s:i}", "workers",
+					a->plan->nr_workers, "tracing_programs",
+					observer_count_tracing()));
 }
 
 static int stage_phases(struct agent *a)
@@ -286,6 +312,7 @@ static const struct stage {
 	{ "disks", stage_disks },
 	{ "shm", stage_shm },
 	{ "workers", stage_workers },
+	{ "observers", stage_observers },
 	{ "scheduler", stage_sched },
 	{ "exec", stage_exec },
 	{ "ready", stage_ready },
@@ -392,6 +419,7 @@ static void finish(struct agent *a)
 	detach_sched(a);
 	if (a->workers.nr && workers_stop(&a->workers, stop_grace_ns(a)))
 		log_warn("agent: some workers can't be stopped");
+	observers_stop(&a->observers);
 	agent_send_programs(a);
 	workers_fini(&a->workers);
 	if (a->port.dropped)

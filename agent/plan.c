@@ -382,6 +382,7 @@ static int parse_root(struct parse *ps, struct plan *p)
 	parse_sched(ps, p);
 	p->bpf_stats = json_is_true(member(member(p->root, "telemetry"),
 					   "bpf_stats"));
+	p->observers = member(member(p->root, "telemetry"), "observers");
 	err = parse_workloads(ps, p);
 	if (err)
 		return err;

@@ -86,6 +86,7 @@ struct plan {
 	struct plan_phase *phases;
 	unsigned int nr_phases;
 	bool bpf_stats;		/* count the runs of each BPF program */
+	json_t *observers;	/* borrowed: array of names, or NULL */
 	json_t *root;		/* owned; the strings live in it */
 };
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The BPF schedulers, and what puts them and the agent into the ktstr binary.
+# The BPF schedulers and observers, and what puts them and the agent into the ktstr binary.
 # They are built against the types of the fetched kernel (VMLINUX= takes the
 # ELF, or the raw BTF, of another), and run on any: libbpf relocates them.
 
@@ -14,6 +14,7 @@ LLVM_STRIP ?= $(subst clang,llvm-strip,$(CLANG_BPF))
 
 bpf-objs := simple fifo per_llc faults/starve_one faults/stall faults/map_lies \
 	faults/delay_io faults/unfair faults/idle_leak
+bpf-objs += observers/wake_latency
 bpf-objs := $(patsubst %,$(O)/bpf/%.bpf.o,$(bpf-objs))
 deps += $(bpf-objs:.o=.d)
 
@@ -52,7 +53,8 @@ $(O)/%.bpf.o: %.bpf.c $(O)/include/vmlinux.h
 	$(Q)$(LLVM_STRIP) -g $@
 
 # blob.S takes its files from $(O) by -I, so it must wait for them by name
-$(O)/runner/blob_data.o: runner/blob.S runner/builtin_list.h $(bpf-objs) \
+$(O)/runner/blob_data.o: runner/blob.S runner/builtin_list.h \
+		runner/observer_list.h $(bpf-objs) \
 		$(O)/agent/ktstr-agent
 	$(call say,AS,$<)
 	@mkdir -p $(@D)

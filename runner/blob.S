@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The bytes of runner/blob.c; the assembler finds the files by -I. */
 #include "runner/builtin_list.h"
+#include "runner/observer_list.h"
 
 .macro blob symbol, path
 	.balign 16
@@ -15,5 +16,6 @@ blob_\symbol\()_end:
 	blob agent, "agent/ktstr-agent"
 #define BLOB(n, object, ...) blob n, object;
 	BUILTINS(BLOB)
+	OBSERVERS(BLOB)
 
 	.section .note.GNU-stack, "", @progbits

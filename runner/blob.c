@@ -2,6 +2,7 @@
 #include "runner/blob.h"
 
 #include "runner/builtin_list.h"
+#include "runner/observer_list.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -10,14 +11,16 @@
 #define DECLARE(n, ...) extern const unsigned char blob_##n[], blob_##n##_end[];
 DECLARE(agent)
 BUILTINS(DECLARE)
+OBSERVERS(DECLARE)
 
 #define NAME(n, ...) #n,
-static const char *const names[] = { NAME(agent) BUILTINS(NAME) };
+static const char *const names[] = { NAME(agent) BUILTINS(NAME)
+					  OBSERVERS(NAME) };
 
 #define BOUNDS(n, ...) { blob_##n, blob_##n##_end },
 static const struct {
 	const unsigned char *start, *end;
-} bounds[] = { BOUNDS(agent) BUILTINS(BOUNDS) };
+} bounds[] = { BOUNDS(agent) BUILTINS(BOUNDS) OBSERVERS(BOUNDS) };
 
 #define NR_BLOBS (sizeof(names) / sizeof(names[0]))
 

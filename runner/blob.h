@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The files inside the ktstr binary: the agent, and the schedulers of bpf/ by
- * their builtin's name. Found by the launcher when it packs a guest.
+ * The files inside the ktstr binary: the agent, and the schedulers and observers
+ * of bpf/ by their names. Found by the launcher when it packs a guest.
  */
 #ifndef KTSTR_RUNNER_BLOB_H
 #define KTSTR_RUNNER_BLOB_H

@@ -11,7 +11,7 @@ runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 runner-front-objs += exec_find.o judge_exec.o scenario_exec.o
 runner-front-tests := blame_test replay_test judge_exec_test scenario_exec_test units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
 	junit_test progress_test status_test
-runner-front-objs += scenario_image.o
+runner-front-objs += scenario_image.o scenario_observe.o
 runner-front-tests += scenario_image_test
 
 runner-objs := cmd_check.o cmd_list.o cmd_run.o
@@ -41,6 +41,10 @@ $(O)/runner/sampler_test: $(O)/monitor/test_image.o
 tsan-tests += runner/clock_relation_test runner/sampler_test
 
 $(eval $(call unit_tests,runner,sample_line_test,runner lib,-ljansson))
+
+# Observers in the guest
+runner-objs += observe.o session_observe.o
+$(eval $(call unit_tests,runner,observe_test,runner lib,-ljansson))
 
 # One command in a VM
 runner-objs += cmd_exec.o exec_pack.o session_exec.o

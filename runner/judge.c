@@ -269,7 +269,7 @@ static void judge_value(const struct court *c, const struct wanted *w,
 	const struct metric_def *def = w->metric.def;
 	const json_t *value = metric_value(&w->metric, part);
 	double limit = w->low > 0 ? w->low : w->high;
-	const char *why;
+	const char *why = metric_why(&w->metric, part);
 
 	if (value)
 		f->value = json_incref((json_t *)value);
@@ -280,13 +280,14 @@ static void judge_value(const struct court *c, const struct wanted *w,
 		finding_set(f, VERDICT_INCONCLUSIVE, "it was not measured");
 	} else if (def->kind == METRIC_STATE) {
 		judge_state(w, value, f);
+	} else if (json_is_null(value) && why) {
+		finding_set(f, VERDICT_INCONCLUSIVE, "%s", why);
 	} else if (json_is_null(value) && def->samples) {
 		finding_set(f, VERDICT_INCONCLUSIVE,
 			    "too few samples: %s needs %u, there are %lld",
 			    def->name, def->samples,
 			    (long long)metric_samples(&w->metric, part));
 	} else if (!json_is_number(value)) {
-		why = metric_why(&w->metric, part);
 		finding_set(f, VERDICT_INCONCLUSIVE, "%s",
 			    why ? why : "it is undefined");
 	} else if (kind_counts(c, def->kind, limit, f)) {
@@ -355,8 +356,9 @@ static void judge_check(struct court *c, const json_t *check)
 
 	if (!read_wanted(check, &w))
 		finding_set(&f, VERDICT_ERROR, "the check is not understood");
-	else if (!c->has_scheduler && (w.metric.scope == METRIC_OF_MAP ||
-				       w.metric.scope == METRIC_OF_SCHED))
+	else if (!c->has_scheduler && !metric_observer(w.metric.def) &&
+		 (w.metric.scope == METRIC_OF_MAP ||
+		  w.metric.scope == METRIC_OF_SCHED))
 		finding_set(&f, VERDICT_SKIP,
 			    "the kernel's default scheduler has none");
 	else if ((part = part_of(c->facts, &f)))

@@ -30,6 +30,12 @@ static const struct metric_def workload_metrics[] = {
 	  METRIC_TIME, 10000, false },
 	{ "wake_latency.count", "wake_latency_ns.count", METRIC_IN_NONE,
 	  METRIC_COUNT, 0, false },
+	PERCENTILE_ROWS("observed.wake_latency", "observed.wake_latency_ns",
+			METRIC_TIME),
+	{ "observed.wake_latency.p999", "observed.wake_latency_ns.p999",
+	  METRIC_IN_NS, METRIC_TIME, 10000, false },
+	{ "observed.wake_latency.count", "observed.wake_latency_ns.count",
+	  METRIC_IN_NONE, METRIC_COUNT, 0, false },
 	{ "run_delay.mean", "run_delay_ns.mean", METRIC_IN_NS, METRIC_TIME, 0,
 	  false },
 	{ "run_delay.max", "run_delay_ns.max", METRIC_IN_NS, METRIC_TIME, 0,
@@ -225,6 +231,22 @@ bool metric_is_said(const struct metric_def *def)
 	return !strcmp(def->path, "json") || !strcmp(def->path, "match");
 }
 
+const char *metric_observer(const struct metric_def *def)
+{
+	static const struct {
+		const char *prefix, *observer;
+	} observers[] = {
+		{ "observed.wake_latency.", "wake_latency" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(observers) / sizeof(observers[0]); i++)
+		if (!strncmp(def->name, observers[i].prefix,
+			     strlen(observers[i].prefix)))
+			return observers[i].observer;
+	return NULL;
+}
+
 bool metric_is_stamped(const struct metric_def *def)
 {
 	/* of any load the kernel and the agent tell these */
@@ -232,6 +254,10 @@ bool metric_is_stamped(const struct metric_def *def)
 					      "cpu_time", "cpu_share",
 					      "fairness" };
 	size_t i;
+
+	/* whose tasks sleep and wake, observers see themselves */
+	if (metric_observer(def))
+		return false;
 
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (!strcmp(def->name, others[i]))

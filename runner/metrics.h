@@ -80,6 +80,9 @@ bool metric_is_said(const struct metric_def *def);
 /** metric_is_stamped() - of workers of ours, which stamp what they do */
 bool metric_is_stamped(const struct metric_def *def);
 
+/** metric_observer() - the observer that measures it; NULL: none has to */
+const char *metric_observer(const struct metric_def *def);
+
 /** metric_suggest() - offer every metric of a scope, by its short name */
 void metric_suggest(enum metric_scope scope, struct suggest *s);
 

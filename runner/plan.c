@@ -370,16 +370,13 @@ static json_t *phases_json(const struct scenario *s)
 
 static json_t *telemetry_json(const struct scn_telemetry *t)
 {
-	json_t *maps = json_array();
-	unsigned int i;
-
-	for (i = 0; i < t->maps.nr; i++)
-		json_array_append_new(maps, json_string(t->maps.item[i]));
-	return json_pack("{s:o,s:o,s:o,s:b}", "interval_ns",
-			 json_u64(t->interval_ns), "maps", maps,
+	return json_pack("{s:o,s:o,s:o,s:b,s:o}", "interval_ns",
+			 json_u64(t->interval_ns), "maps",
+			 strings_json(&t->maps, 0),
 			 "freeze_every_ns", t->freeze_every_ns == FIELD_UNSET ?
 			 json_null() : json_u64(t->freeze_every_ns),
-			 "bpf_stats", t->bpf_stats);
+			 "bpf_stats", t->bpf_stats, "observers",
+			 strings_json(&t->observers, 0));
 }
 
 json_t *plan_new(const struct scenario *s, uint64_t seed)

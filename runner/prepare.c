@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/prepare.h"
 
+#include "include/ktstr/observe.h"
 #include "lib/path.h"
 #include "runner/blob.h"
 #include "runner/cpio.h"
@@ -113,6 +114,31 @@ static int add_modules(struct cpio *c, json_t *plan, char *err_msg,
 	return 0;
 }
 
+/* Those that were asked for, and no other. */
+static int add_observers(struct cpio *c, json_t *plan, char *err_msg,
+			 size_t err_len)
+{
+	json_t *names = json_object_get(json_object_get(plan, "telemetry"),
+					"observers"), *name;
+	const struct blob *b;
+	char place[160];
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		b = blob_find(json_string_value(name));
+		if (!b) {
+			snprintf(err_msg, err_len,
+				 "initrd: this build has no observer %s",
+				 json_string_value(name));
+			return -ENOENT;
+		}
+		snprintf(place, sizeof(place), "%s/%s.bpf.o",
+			 &KTSTR_OBS_DIR[1], b->name);
+		cpio_file(c, place, 0644, b->data, b->len);
+	}
+	return 0;
+}
+
 static int write_initrd(json_t *plan, const char *text, int fd, char *err_msg,
 			size_t err_len)
 {
@@ -137,6 +163,8 @@ static int write_initrd(json_t *plan, const char *text, int fd, char *err_msg,
 	if (!err && object)
 		err = add_file(&c, "ktstr/sched.bpf.o", object, err_msg,
 			       err_len);
+	if (!err)
+		err = add_observers(&c, plan, err_msg, err_len);
 	if (!err)
 		err = add_programs(&c, json_object_get(json_object_get(
 			plan, PREPARED_KEY), "files"), err_msg, err_len);

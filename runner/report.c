@@ -195,6 +195,26 @@ static void print_console(FILE *to, const json_t *facts)
 			json_string_value(json_array_get(tail, i)));
 }
 
+/* What it cost to look, and who could not. */
+static void print_observers(FILE *to, const json_t *result)
+{
+	json_t *all = json_object_get(result, "observers"), *one, *ratio;
+	const char *name;
+
+	json_object_foreach(all, name, one) {
+		ratio = json_object_get(one, "cpu_ratio");
+		if (json_is_number(ratio))
+			fprintf(to, "  observers: %s took %.2g %% of the CPUs' time\n",
+				name, 100 * json_number_value(ratio));
+		else if (*text(one, "why"))
+			fprintf(to, "  observers: %s is not available: %s\n",
+				name, text(one, "why"));
+		else
+			fprintf(to, "  observers: what %s took is not known\n",
+				name);
+	}
+}
+
 /* Words of a paragraph, filled to lines. */
 static void print_filled(FILE *to, const char *text)
 {
@@ -238,6 +258,7 @@ void report_print(FILE *to, const json_t *result, const json_t *facts,
 	if (detail == REPORT_LINE)
 		return;
 	print_about(to, result);
+	print_observers(to, result);
 	print_checks(to, json_object_get(result, "checks"), detail);
 	print_blame(to, result);
 	if (strcmp(verdict, "pass") && strcmp(verdict, "skip"))

@@ -103,6 +103,7 @@ json_t *result_new(const struct result_input *in)
 	const struct judgement *j = in->judgement;
 	json_t *reason = json_string(j->reason);
 	json_t *looks = json_object_get(in->facts, "looks");
+	json_t *observers = json_object_get(in->facts, "observers");
 	json_t *result, *rest, *blame;
 
 	/* a guest's text may have been cut within a character */
@@ -120,6 +121,7 @@ json_t *result_new(const struct result_input *in)
 	if (!result || !rest || json_object_update(result, rest) ||
 	    (blame && json_object_set(result, "blame", blame)) ||
 	    (looks && json_object_set(result, "looks", looks)) ||
+	    (observers && json_object_set(result, "observers", observers)) ||
 	    (in->control && json_object_set(result, "control",
 					    (json_t *)in->control)) ||
 	    json_object_set_new(result, "versions", versions_json(in))) {

@@ -139,6 +139,7 @@ static int parse(struct scenario *s, const char *text, size_t len,
 	scenario_check_images(s, d);
 	scenario_check_exec(s, d);
 	scenario_check(s, d);
+	scenario_check_observers(s, d);
 	scenario_check_checks(s, d);
 	diag_sort(d);
 	if (d->no_memory)

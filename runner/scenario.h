@@ -317,6 +317,14 @@ void scenario_check_checks(struct scenario *s, struct diag *d);
 /** scenario_check_exec() - of [scheduler] and of the workloads */
 void scenario_check_exec(struct scenario *s, struct diag *d);
 
+/* scenario_observe.c */
+
+/** scenario_check_observers() - each is one, and named once */
+void scenario_check_observers(const struct scenario *s, struct diag *d);
+/** scenario_check_observed() - the observer of a known metric is asked for */
+void scenario_check_observed(const struct scenario *s, struct diag *d,
+			     const struct scn_check *c);
+
 /** scenario_check_images() - looks at the files, and takes sizes from them */
 void scenario_check_images(struct scenario *s, struct diag *d);
 

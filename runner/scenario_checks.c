@@ -255,7 +255,8 @@ static void limit_ratio(struct diag *d, struct scn_check *c,
 			const struct toml_node *node)
 {
 	if (c->metric.def->kind == METRIC_STATE ||
-	    c->metric.scope == METRIC_OF_SCHED ||
+	    (c->metric.scope == METRIC_OF_SCHED &&
+	     !metric_observer(c->metric.def)) ||
 	    c->metric.scope == METRIC_OF_MAP)
 		diag_key(d, node,
 			 "%s has no ratio to a control: the kernel's default scheduler has none",
@@ -311,7 +312,9 @@ void scenario_check_checks(struct scenario *s, struct diag *d)
 		struct scn_check *c = &s->checks[i];
 
 		check_phase(s, d, c);
-		if (c->metric_name && check_metric(s, d, c))
-			check_limit(d, c);
+		if (!c->metric_name || !check_metric(s, d, c))
+			continue;
+		scenario_check_observed(s, d, c);
+		check_limit(d, c);
 	}
 }

@@ -525,7 +525,8 @@ static const struct field telemetry_fields[] = {
 	  .min = 20 * MS, .max = HOUR },
 	{ .key = "bpf_stats", .type = FIELD_BOOL,
 	  AT(scn_telemetry, bpf_stats) },
-	LATER("observers", NULL),
+	{ .key = "observers", .type = FIELD_STRINGS,
+	  AT(scn_telemetry, observers), .optional = true },
 	{ 0 },
 };
 

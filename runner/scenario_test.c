@@ -340,8 +340,22 @@ static const struct bad {
 	{ LOAD "[telemetry]\nbpf_stats = 1\n",
 	  "t.toml:7:13: error: bpf_stats must be a boolean, not an integer",
 	  NULL },
-	{ LOAD "[telemetry]\nobservers = []\n",
-	  "t.toml:7:1: error: observers is not supported yet", NULL },
+	{ LOAD "[telemetry]\nobservers = \"wake_latency\"\n",
+	  "t.toml:7:13: error: observers must be an array, not a string", NULL },
+	{ LOAD "[telemetry]\nobservers = [\"wake_latncy\"]\n",
+	  "t.toml:7:14: error: there is no observer \"wake_latncy\"",
+	  "did you mean \"wake_latency\"?" },
+	{ LOAD "[telemetry]\nobservers = [\"everything\"]\n",
+	  "t.toml:7:14: error: there is no observer \"everything\"",
+	  "docs/scenario.md lists the observers" },
+	{ LOAD "[telemetry]\nobservers = [\"wake_latency\", \"wake_latency\"]\n",
+	  "t.toml:7:30: error: observer \"wake_latency\" is named twice", NULL },
+	{ LOAD "[telemetry]\nobservers = [3]\n",
+	  "t.toml:7:14: error: an element must be a string, not an integer",
+	  NULL },
+	{ LOAD "[[check]]\nmetric = \"w.observed.wake_latency.p99\"\nmax = \"1ms\"\n",
+	  "t.toml:7:10: error: \"w.observed.wake_latency.p99\" needs the observer wake_latency",
+	  "add \"wake_latency\" to observers of [telemetry]" },
 	/* checks */
 	{ LOAD "[[check]]\nmetric = \"w.iterations\"\n",
 	  "t.toml:6:1: error: [[check]] needs one of min, max, between, equals, min_ratio_to_control and max_ratio_to_control, not none",
@@ -528,6 +542,7 @@ static const char whole[] =
 	"maps = [\"stats\", \"*.bss\"]\n"
 	"freeze_every = \"500ms\"\n"
 	"bpf_stats = true\n"
+	"observers = [\"wake_latency\"]\n"
 	"[[check]]\n"
 	"metric = \"web.wake_latency.p99\"\n"
 	"phase = \"slow\"\n"
@@ -629,7 +644,7 @@ START_TEST(a_plan_has_everything_in_base_units)
 	assert_json("[0, 2, 3]", json_object_get(
 		json_array_get(json_object_get(plan, "workloads"), 1),
 		"cpus"));
-	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"], \"freeze_every_ns\": 500000000, \"bpf_stats\": true}",
+	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"], \"freeze_every_ns\": 500000000, \"bpf_stats\": true, \"observers\": [\"wake_latency\"]}",
 		    json_object_get(plan, "telemetry"));
 	assert_json("\"x\"", json_object_get(scheduler, "name"));
 	assert_json("\"object\"", json_object_get(scheduler, "kind"));

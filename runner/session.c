@@ -7,6 +7,7 @@
 #include "lib/path.h"
 #include "runner/cmd.h"
 #include "runner/io_wake.h"
+#include "runner/observe.h"
 #include "runner/progress.h"
 #include "runner/sampler.h"
 
@@ -233,6 +234,7 @@ void session_phase_end(struct session *s, uint32_t index)
 		json_decref(s->maps);
 		s->maps = maps;
 	}
+	session_observe_phase_end(s, index);
 	session_read_shm(s);
 	if (s->shm) {
 		const struct ktstr_shm_hdr *hdr = (void *)s->shm;
@@ -700,6 +702,7 @@ static void session_close(struct session *s)
 
 	sampler_free(s->sampler);
 	io_wake_free(s->io_wake);
+	observe_free(s->observe);
 	vm_free(s->vm);
 	for (i = 0; i < SESSION_MAX_PHASES; i++) {
 		struct phase_record *p = &s->phases[i];
@@ -735,6 +738,7 @@ static void session_close(struct session *s)
 	json_decref(s->done);
 	json_decref(s->sched);
 	json_decref(s->kmsg_problems);
+	json_decref(s->tracing_programs);
 	json_decref(s->steps);
 	json_decref(s->maps);
 	json_decref(s->plan);
@@ -805,12 +809,15 @@ int cmd_vm(int argc, char **argv)
 	if (!err)
 		err = session_load_open(s);
 	if (!err)
+		err = session_observe_open(s);
+	if (!err)
 		err = run_vm(s);
 	if (!err)
 		err = session_exec_finish(s);
 	if (!err) {
 		/* whatever ended it: guest memory is still there */
 		session_read_shm(s);
+		session_observe_phase_end(s, KTSTR_SHM_NO_PHASE);
 		if (s->sampler && !s->maps)
 			s->maps = sampler_maps(s->sampler);
 		sampler_stop(s->sampler);

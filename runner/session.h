@@ -89,6 +89,7 @@ struct session {
 	json_t *hello, *topology, *fatal, *done;
 	json_t *sched;			/* SCHED messages merged */
 	json_t *kmsg_problems;		/* array of lines */
+	json_t *tracing_programs;	/* in the guest, when all was ready */
 	uint32_t shm_map_id;
 
 	/* results */
@@ -100,6 +101,7 @@ struct session {
 	struct session_load *load;	/* owned: programs of the scenario */
 	struct session_progress *progress;	/* owned; NULL: not asked for */
 	struct looks *looks;		/* owned; frozen looks */
+	struct observe *observe;	/* owned; NULL: none is asked for */
 	size_t step;			/* of the phase, to be done next */
 	bool step_waits;		/* it is with the agent */
 	json_t *steps;			/* array: what the agent answered */
@@ -245,7 +247,25 @@ unsigned int session_nr_cpus(const struct session *s);
 /** session_mark_vcpus() - a reading of each; for free(). NULL: no memory. */
 struct vm_vcpu_stats *session_mark_vcpus(const struct session *s);
 
+/* session_observe.c: observers of the guest's scheduler */
+
+/** session_observe_open() - after the plan is read. 0 or -errno. */
+int session_observe_open(struct session *s);
+/** session_on_observer() - one is attached, or not */
+void session_on_observer(struct session *s, json_t *body);
+/** session_observe_phase_end() - read them; no phase: at the VM's end */
+void session_observe_phase_end(struct session *s, uint32_t phase);
+/** session_observe_workload() - add observed{}; @phase < 0: the totals */
+void session_observe_workload(const struct session *s, unsigned int workload,
+			      int phase, json_t *stats);
+/** session_observers_json() - observers{}, new reference; NULL: none */
+json_t *session_observers_json(const struct session *s, int phase);
+
 /* session_facts.c */
+
+/** session_phase_ns() - the guest's time of a phase, without what was frozen */
+uint64_t session_phase_ns(const struct session *s, uint32_t phase);
+
 
 /** session_facts() - all of it as facts.json. New reference or NULL. */
 json_t *session_facts(struct session *s);

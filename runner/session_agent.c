@@ -130,6 +130,7 @@ static void on_ready(struct session *s, json_t *body)
 	}
 	s->ready_ns = clock_now_ns();
 	s->stage = SESSION_READY;
+	keep(&s->tracing_programs, json_object_get(body, "tracing_programs"));
 }
 
 /* The index of a phase message, or false and it is counted. */
@@ -249,6 +250,7 @@ static const struct {
 	{ KTSTR_MSG_TOPOLOGY, on_topology },
 	{ KTSTR_MSG_SHM, on_shm },
 	{ KTSTR_MSG_SCHED, on_sched },
+	{ KTSTR_MSG_OBSERVER, session_on_observer },
 	{ KTSTR_MSG_READY, on_ready },
 	{ KTSTR_MSG_PHASE_READY, on_phase_ready },
 	{ KTSTR_MSG_PHASE_START, on_phase_start },

@@ -119,8 +119,10 @@ static json_t *workloads_json(struct session *s, int phase)
 		if (json_is_object(stats))
 			json_object_update_new(stats,
 				session_io_wake_json(s, i, phase));
-		if (json_is_object(stats))
+		if (json_is_object(stats)) {
 			session_load_facts(s, i, phase, stats);
+			session_observe_workload(s, i, phase, stats);
+		}
 		json_object_set_new(out, plan_text(w, "name"), stats);
 		workload_sum_fini(sum);
 		free(sum);
@@ -308,7 +310,7 @@ static double phase_seconds(const struct session *s, uint32_t i)
 }
 
 /* The guest's time of the phase, likewise. */
-static uint64_t phase_guest_ns(const struct session *s, uint32_t i)
+uint64_t session_phase_ns(const struct session *s, uint32_t i)
 {
 	const struct phase_record *p = &s->phases[i];
 	struct frozen_view frozen = frozen_of(s, i);
@@ -387,13 +389,13 @@ static json_t *phase_json(struct session *s, uint32_t i)
 	uint64_t host_ns = phase_host_ns(s, i);
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o,"
-			 " s:o, s:o, s:{s:I, s:I, s:I, s:I}}",
+			 " s:o, s:o, s:o*, s:{s:I, s:I, s:I, s:I}}",
 			 "name", plan_text(plan, "name"),
 			 "measure", measured(s, i),
 			 "begun", p->begun,
 			 "complete", phase_complete(s, i),
 			 "asked_ns", (json_int_t)plan_ns(plan, "duration_ns"),
-			 "duration_ns", (json_int_t)phase_guest_ns(s, i),
+			 "duration_ns", (json_int_t)session_phase_ns(s, i),
 			 "host_ns", (json_int_t)host_ns,
 			 "frozen_ns", (json_int_t)phase_frozen_ns(s, i),
 			 "workloads", workloads_json(s, i),
@@ -406,6 +408,7 @@ static json_t *phase_json(struct session *s, uint32_t i)
 			 "vcpus", p->vcpus_start ?
 			 vcpus_json(p->vcpus_start, p->vcpus_end,
 				    session_nr_cpus(s)) : json_null(),
+			 "observers", session_observers_json(s, i),
 			 "telemetry",
 			 "expected", interval_ns ?
 			 (json_int_t)(host_ns / interval_ns) : 0,
@@ -490,11 +493,12 @@ static json_t *agent_json(const struct session *s)
 {
 	json_t *ok = json_object_get(s->topology, "ok");
 
-	return json_pack("{s:O?, s:O?, s:O?, s:O, s:I, s:I}",
+	return json_pack("{s:O?, s:O?, s:O?, s:O, s:O?, s:I, s:I}",
 			 "fatal", s->fatal, "topology_ok", ok,
 			 "topology_errors", json_object_get(s->topology,
 							    "errors"),
 			 "kmsg_problems", s->kmsg_problems,
+			 "tracing_programs", s->tracing_programs,
 			 "messages", (json_int_t)s->reader.frames,
 			 "ignored_messages", (json_int_t)s->ignored_msgs);
 }
@@ -623,7 +627,7 @@ json_t *session_facts(struct session *s)
 		return NULL;
 	}
 	json_object_update_new(facts, json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o*, s:O, s:o}",
+		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o*, s:o*, s:O, s:o}",
 		"end", end_json(s), "agent", agent_json(s),
 		"timing", timing_json(s),
 		"workloads", workloads_json(s, -1),
@@ -634,6 +638,7 @@ json_t *session_facts(struct session *s)
 		"telemetry", telemetry_json(s, phases),
 		"host", host_json(s),
 		"looks", session_looks_json(s),
+		"observers", session_observers_json(s, -1),
 		"steps", s->steps,
 		"phases", phases));
 	return facts;

@@ -21,7 +21,9 @@
 #ifndef KTSTR_SHM_H
 #define KTSTR_SHM_H
 
+#ifndef __bpf__ /* vmlinux.h has them */
 #include <linux/types.h>
+#endif
 
 #define KTSTR_SHM_MAP_NAME "ktstr_shm"
 #define KTSTR_SHM_MAGIC 0x6d68736b /* "kshm" */

@@ -46,6 +46,7 @@ enum ktstr_msg {
 	KTSTR_MSG_DONE = 12,	/* all phases over, nothing more will come */
 	KTSTR_MSG_CLOCK = 13,	/* the agent is in a clock exchange: shm.h */
 	KTSTR_MSG_WRITTEN = 14,	/* a WRITE_MAP was done, or why not */
+	KTSTR_MSG_OBSERVER = 15, /* an observer is attached, or why not */
 	KTSTR_MSG_EXEC_STDOUT = 16, /* bytes that plan.exec's program wrote */
 	KTSTR_MSG_EXEC_STDERR = 17, /* likewise */
 	KTSTR_MSG_EXEC_STDIN_TAKEN = 18, /* so many more bytes it was given */

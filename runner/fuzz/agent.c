@@ -34,7 +34,8 @@ static const char plan_text[] =
 	" \"kernel\": {\"release\": \"7.3\", \"hash\": \"00\"},"
 	" \"scheduler\": {\"name\": \"simple\", \"kind\": \"builtin\","
 	"  \"expect\": \"running\"},"
-	" \"telemetry\": {\"interval_ns\": 10000000, \"maps\": [\"stat*\"]},"
+	" \"telemetry\": {\"interval_ns\": 10000000, \"maps\": [\"stat*\"],"
+	"  \"observers\": [\"wake_latency\"]},"
 	" \"disks\": [{\"name\": \"data\", \"size_bytes\": 1048576,"
 	"  \"read_only\": false, \"tolerance_ratio\": 0.05,"
 	"  \"throttle\": {\"iops\": 100, \"bps\": 0, \"burst_ns\": 0}}],"
@@ -93,6 +94,16 @@ static const struct message {
 	{ KTSTR_MSG_DONE, "{\"n\": %u, \"m\": %u}" },
 	{ KTSTR_MSG_KMSG, "6,1,1,-;BUG: soft lockup %u\n6,1,2,-;%x\n" },
 	{ KTSTR_MSG_LOG, "worker %u: %x" },
+	{ KTSTR_MSG_OBSERVER,
+	  "{\"name\": \"wake_latency\", \"state\": \"attached\","
+	  " \"programs\": 4, \"map_id\": %u, \"bytes\": 19072, \"n\": %u}" },
+	{ KTSTR_MSG_OBSERVER,
+	  "{\"name\": \"wake_latency\", \"state\": \"failed\","
+	  " \"errno\": %u, \"message\": \"%x\"}" },
+	{ KTSTR_MSG_PHASE_END,
+	  "{\"index\": %u, \"guest_ns\": %u0, \"observers\":"
+	  " {\"wake_latency\": {\"run_count\": 5, \"run_ns\": 7,"
+	  " \"missed\": 0}}}" },
 };
 
 #define NR_MESSAGES (sizeof(messages) / sizeof(messages[0]))

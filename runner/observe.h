@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host's side of the observers: which are attached, what they found, what
+ * they cost. Regions are copied out of guest memory at the end of each phase,
+ * and what comes of them is a function of the copy. Used by the session, on
+ * its main loop's thread.
+ */
+#ifndef KTSTR_RUNNER_OBSERVE_H
+#define KTSTR_RUNNER_OBSERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "lib/observe.h"
+
+struct observe;
+
+/* How a region is read; a test has its own. */
+struct observe_ops {
+	/* bytes of the value of an array map of one entry: 0 or -errno */
+	int (*read)(void *ctx, uint32_t map_id, void *buf, size_t off,
+		    size_t len);
+};
+
+/* Some phases of the plan. */
+struct observe_part {
+	uint32_t phases;	/* a bit for each */
+	uint64_t ns;		/* how long they were, guest clock, unfrozen */
+};
+
+/**
+ * observe_new() - for what plan.telemetry.observers asks
+ * @plan: borrowed for as long as it lives
+ *
+ * Return: 0 and *@out, which is NULL when none is asked for; -ENOMEM.
+ */
+int observe_new(json_t *plan, const struct observe_ops *ops, void *ctx,
+		struct observe **out);
+void observe_free(struct observe *o);
+
+/** observe_on_message() - KTSTR_MSG_OBSERVER. Return: false: it is none. */
+bool observe_on_message(struct observe *o, json_t *body);
+
+/**
+ * observe_phase_end() - read what there is
+ * @end_msg: PHASE_END, with what the programs cost; NULL: after the last phase
+ */
+void observe_phase_end(struct observe *o, uint32_t phase, json_t *end_msg);
+
+/**
+ * observe_workload_json() - workloads.NAME.observed
+ *
+ * New reference; NULL when no observer that is asked for looks at workloads.
+ */
+json_t *observe_workload_json(const struct observe *o, unsigned int workload,
+			      const struct observe_part *part);
+
+/**
+ * observe_json() - observers{}: {NAME: {"state", "programs", "run_count",
+ * "run_ns", "cpu_ratio", "missed", "why"}}
+ *
+ * run_* are of @part, cpu_ratio of the time of all CPUs. What is not known is
+ * null. New reference; NULL when none is asked for.
+ */
+json_t *observe_json(const struct observe *o, const struct observe_part *part);
+
+/** observe_not_available() - a group of a histogram's keys, all null, and why */
+json_t *observe_not_available(const char *why);
+
+#endif
