@@ -41,6 +41,10 @@ static const struct kfield_spec {
 	[KF_DSQ_NR] = { K_WORD, { "scx_dispatch_q.nr" } },
 	[KF_TASK_SCX_NODE] = { K_START, { "task_struct.scx.runnable_node" } },
 	[KF_TASK_SCX_DSQ] = { K_WORD, { "task_struct.scx.dsq" } },
+	[KF_TASK_SCX_FLAGS] = { K_WORD, { "task_struct.scx.flags" } },
+	[KF_TASK_STATE] = { K_WORD, { "task_struct.__state" } },
+	[KF_TASK_CPU] = { K_WORD, { "task_struct.thread_info.cpu" } },
+	[KF_TASK_TASKS] = { K_START, { "task_struct.tasks" } },
 	[KF_RQ_SCX_LOCAL_DSQ_NR] = { K_WORD, { "rq.scx.local_dsq.nr" } },
 
 	[KF_SCX_OPS_NAME] = { K_BYTES, { "scx_sched.ops.name" } },

@@ -158,6 +158,46 @@ int mon_read_tasks(struct monitor *mon, struct mon_task *tasks,
 int mon_read_running(struct monitor *mon, struct mon_task *tasks,
 		     unsigned int max);
 
+/* What a task is at. */
+enum mon_task_doing {
+	MON_TASK_RUNS,		/* it is on a CPU */
+	MON_TASK_RUNNABLE,	/* it could be */
+	MON_TASK_BLOCKED,	/* uninterruptible: for a disk, mostly */
+	MON_TASK_SLEEPS,
+	MON_TASK_OTHER,		/* is being woken, stopped, traced, dead */
+};
+
+struct mon_task_now {
+	enum mon_task_doing doing;
+	bool ext;		/* sched_ext has it on a run queue */
+	struct mon_task task;	/* cpu: where it is, or was last */
+	struct mon_task curr;	/* who runs on that CPU */
+};
+
+/**
+ * mon_find_task() - where the kernel keeps a process
+ * @pid: of its main thread
+ * @task: for mon_read_task(), until that says -ESRCH
+ *
+ * Goes through the kernel's list, live: some 100 ns for each process.
+ *
+ * Return: 0; -ESRCH; -EFAULT the list changed under us, or is broken;
+ * -ENOTSUP symbols or members are missing.
+ */
+int mon_find_task(struct monitor *mon, uint32_t pid, uint64_t *task);
+
+/**
+ * mon_read_task() - what it is at now, live
+ *
+ * Word by word: it may have gone on between two of them, so that a task which
+ * runs has no queue, and one that waits is told with the queue seen last. The
+ * pid is the same before and after.
+ *
+ * Return: 0; -ESRCH it is not @pid's any more; -EFAULT; -ENOTSUP.
+ */
+int mon_read_task(struct monitor *mon, uint64_t task, uint32_t pid,
+		  struct mon_task_now *now);
+
 /**
  * mon_exit_kind_kva() - where the root scheduler's exit kind is kept now
  * @len: its size in bytes

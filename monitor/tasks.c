@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who runs on each CPU, and which runnable tasks of sched_ext wait there. */
+/*
+ * Who runs on each CPU, which runnable tasks of sched_ext wait there, and what
+ * one task is at.
+ */
 #include "monitor/btf_type.h"
 #include "monitor/monitor_priv.h"
 
@@ -8,6 +11,14 @@
 
 /* A list that does not come back to its head in so many steps is broken. */
 #define MAX_WALK 4096
+#define MAX_PROCESSES 65536
+
+/* Source: include/linux/sched.h, of task_struct.__state */
+#define TASK_INTERRUPTIBLE 1
+#define TASK_UNINTERRUPTIBLE 2
+
+/* Source: include/linux/sched/ext.h, enum scx_ent_flags */
+#define SCX_TASK_QUEUED 1
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -147,4 +158,104 @@ int mon_read_tasks(struct monitor *mon, struct mon_task *tasks,
 		nr += n;
 	}
 	return nr;
+}
+
+int mon_find_task(struct monitor *mon, uint32_t pid, uint64_t *task)
+{
+	static const enum kfield_id needed[] = {
+		KF_TASK_TASKS, KF_LIST_NEXT, KF_TASK_PID,
+	};
+	const struct kfield *node = &mon->kbtf.fields[KF_TASK_TASKS];
+	uint64_t init = mon->info.sym[MON_SYM_INIT_TASK], at;
+	unsigned int steps;
+	int64_t seen;
+	int err;
+
+	if (!init || kbtf_missing(&mon->kbtf, needed, NR(needed)))
+		return -ENOTSUP;
+	at = init + node->off;
+	for (steps = 0; steps < MAX_PROCESSES; steps++) {
+		err = kbtf_read_ptr(&mon->kbtf, &mon->kmem, at, KF_LIST_NEXT,
+				    &at);
+		if (err)
+			return err;
+		if (at == init + node->off)
+			return -ESRCH;
+		err = kbtf_read(&mon->kbtf, &mon->kmem, at - node->off,
+				KF_TASK_PID, &seen);
+		if (err)
+			return err;
+		if (seen != pid)
+			continue;
+		*task = at - node->off;
+		return 0;
+	}
+	return -EFAULT;
+}
+
+static enum mon_task_doing doing_of(int64_t state, bool runs)
+{
+	/* it may be about to sleep, and is on the CPU until it does */
+	if (runs)
+		return MON_TASK_RUNS;
+	if (!state)
+		return MON_TASK_RUNNABLE;
+	if (state & TASK_UNINTERRUPTIBLE)
+		return MON_TASK_BLOCKED;
+	return state & TASK_INTERRUPTIBLE ? MON_TASK_SLEEPS : MON_TASK_OTHER;
+}
+
+static int read_now(struct monitor *mon, uint64_t task,
+		    struct mon_task_now *now)
+{
+	int64_t cpu, state, flags = 0;
+	uint64_t curr;
+	int err = read_task(mon, task, &now->task);
+
+	if (!err)
+		err = kbtf_read(&mon->kbtf, &mon->kmem, task, KF_TASK_CPU,
+				&cpu);
+	if (!err && (cpu < 0 || cpu >= mon->info.nr_cpus))
+		err = -EFAULT;
+	if (err)
+		return err;
+	now->task.cpu = now->curr.cpu = cpu;
+	err = read_running(mon, mon->info.sym[MON_SYM_RUNQUEUES] +
+			   mon->percpu_off[cpu], &now->curr, &curr);
+	if (!err)
+		err = kbtf_read(&mon->kbtf, &mon->kmem, task, KF_TASK_STATE,
+				&state);
+	if (err)
+		return err;
+	now->doing = doing_of(state, curr == task);
+	now->task.running = curr == task;
+	if (now->doing != MON_TASK_RUNNABLE)
+		return 0;
+	err = kbtf_read(&mon->kbtf, &mon->kmem, task, KF_TASK_SCX_FLAGS,
+			&flags);
+	now->ext = !err && flags & SCX_TASK_QUEUED;
+	return now->ext ? read_dsq(mon, task, &now->task) : 0;
+}
+
+int mon_read_task(struct monitor *mon, uint64_t task, uint32_t pid,
+		  struct mon_task_now *now)
+{
+	static const enum kfield_id needed[] = {
+		KF_RQ_CURR, KF_RQ_IDLE, KF_TASK_PID, KF_TASK_COMM,
+		KF_TASK_CPU, KF_TASK_STATE,
+	};
+	int64_t after;
+	int err;
+
+	if (!mon->info.sym[MON_SYM_RUNQUEUES] || !mon->nr_possible ||
+	    kbtf_missing(&mon->kbtf, needed, NR(needed)))
+		return -ENOTSUP;
+	*now = (struct mon_task_now){ 0 };
+	err = read_now(mon, task, now);
+	if (!err)
+		err = kbtf_read(&mon->kbtf, &mon->kmem, task, KF_TASK_PID,
+				&after);
+	if (err)
+		return err;
+	return now->task.pid == pid && after == pid ? 0 : -ESRCH;
 }

@@ -139,6 +139,141 @@ START_TEST(a_kernel_without_the_list_has_none_to_tell)
 }
 END_TEST
 
+/* Two processes on the kernel's list behind init_task: 20, then 21. */
+static uint64_t tasks_of(uint64_t task)
+{
+	return task + ti_off(ti, "task_struct.tasks");
+}
+
+static void list_two(uint64_t *one, uint64_t *two)
+{
+	uint64_t init = ti->info.sym[MON_SYM_INIT_TASK];
+
+	*one = make_task(20, "web/0");
+	*two = make_task(21, "web/1");
+	ti_write_u64(ti, next_of(tasks_of(init)), tasks_of(*one));
+	ti_write_u64(ti, next_of(tasks_of(*one)), tasks_of(*two));
+	ti_write_u64(ti, next_of(tasks_of(*two)), tasks_of(init));
+}
+
+static void place(uint64_t task, unsigned int cpu, unsigned int state)
+{
+	ti_set(ti, task + ti_off(ti, "task_struct.thread_info"),
+	       "thread_info.cpu", cpu);
+	ti_set(ti, task, "task_struct.__state", state);
+}
+
+START_TEST(a_process_is_found_by_its_pid)
+{
+	uint64_t one, two, found;
+	struct monitor *mon;
+
+	build(_i);
+	list_two(&one, &two);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_find_task(mon, 21, &found));
+	ck_assert_uint_eq(two, found);
+	ck_assert_int_eq(-ESRCH, mon_find_task(mon, 22, &found));
+	/* a list that never ends, and one that leads nowhere */
+	ti_write_u64(ti, next_of(tasks_of(two)), tasks_of(one));
+	ck_assert_int_eq(-EFAULT, mon_find_task(mon, 22, &found));
+	ti_write_u64(ti, next_of(tasks_of(two)), 0x122);
+	ck_assert_int_eq(-EFAULT, mon_find_task(mon, 22, &found));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+static const struct {
+	unsigned int cpu, state;
+	enum mon_task_doing doing;
+} at_cases[] = {
+	{ 1, 0, MON_TASK_RUNNABLE },
+	{ 0, 1, MON_TASK_SLEEPS },
+	{ 1, 2, MON_TASK_BLOCKED },
+	{ 1, 0x2002, MON_TASK_BLOCKED },
+	{ 1, 0x200, MON_TASK_OTHER },
+};
+
+START_TEST(what_a_task_is_at_is_told_with_who_has_its_cpu)
+{
+	struct mon_task_now now;
+	uint64_t one, two;
+	struct monitor *mon;
+	size_t i;
+
+	build(_i);
+	list_two(&one, &two);
+	mon = ti_open(ti);
+	for (i = 0; i < sizeof(at_cases) / sizeof(at_cases[0]); i++) {
+		place(one, at_cases[i].cpu, at_cases[i].state);
+		ck_assert_int_eq(0, mon_read_task(mon, one, 20, &now));
+		ck_assert_int_eq(at_cases[i].doing, now.doing);
+		ck_assert_uint_eq(at_cases[i].cpu, now.task.cpu);
+		ck_assert(!now.ext && !now.task.on_dsq);
+		ck_assert(now.curr.idle == !at_cases[i].cpu);
+		ck_assert_str_eq("web/0", now.task.comm);
+	}
+	ck_assert_uint_eq(10, now.curr.pid);
+	ck_assert_str_eq("spin", now.curr.comm);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(a_waiting_task_is_told_with_its_queue)
+{
+	struct mon_task_now now;
+	uint64_t one, two, dsq;
+	struct monitor *mon;
+
+	build(_i);
+	list_two(&one, &two);
+	dsq = ti_direct(ti, ti_size(ti, "scx_dispatch_q"));
+	ti_set(ti, dsq, "scx_dispatch_q.id", 7);
+	ti_set(ti, dsq, "scx_dispatch_q.nr", 3);
+	ti_write_u64(ti, one + scx_off("sched_ext_entity.dsq"), dsq);
+	place(one, 1, 0);
+	ti_write_u32(ti, one + scx_off("sched_ext_entity.flags"), 0x301);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_read_task(mon, one, 20, &now));
+	ck_assert(now.ext && now.task.on_dsq);
+	ck_assert_uint_eq(7, now.task.dsq_id);
+	ck_assert_uint_eq(3, now.task.dsq_nr);
+	/* on none: somebody keeps it */
+	ti_write_u64(ti, one + scx_off("sched_ext_entity.dsq"), 0);
+	ck_assert_int_eq(0, mon_read_task(mon, one, 20, &now));
+	ck_assert(now.ext && !now.task.on_dsq);
+	/* another's by now, or on a CPU that is not */
+	ck_assert_int_eq(-ESRCH, mon_read_task(mon, one, 21, &now));
+	place(one, 99, 0);
+	ck_assert_int_eq(-EFAULT, mon_read_task(mon, one, 20, &now));
+	ck_assert_int_eq(-EFAULT, mon_read_task(mon, 0x10, 20, &now));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(a_task_on_its_cpu_runs_whatever_it_is_about_to_do)
+{
+	struct mon_task_now now;
+	uint64_t one, two;
+	struct monitor *mon;
+
+	build(_i);
+	list_two(&one, &two);
+	ti_set(ti, ti_rq(ti, 1) + ti_off(ti, "rq.rq_donor"), "rq_donor.curr",
+	       two);
+	place(two, 1, 2);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_read_task(mon, two, 21, &now));
+	ck_assert_int_eq(MON_TASK_RUNS, now.doing);
+	ck_assert(now.task.running);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tasks");
@@ -152,6 +287,12 @@ int main(void)
 	tcase_add_loop_test(tc, a_list_that_never_ends_is_a_fault, 0, 4);
 	tcase_add_loop_test(tc, a_kernel_without_the_list_has_none_to_tell, 0,
 			    4);
+	tcase_add_loop_test(tc, a_process_is_found_by_its_pid, 0, 4);
+	tcase_add_loop_test(tc, what_a_task_is_at_is_told_with_who_has_its_cpu,
+			    0, 4);
+	tcase_add_loop_test(tc, a_waiting_task_is_told_with_its_queue, 0, 4);
+	tcase_add_loop_test(tc,
+		a_task_on_its_cpu_runs_whatever_it_is_about_to_do, 0, 4);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

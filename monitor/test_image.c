@@ -65,7 +65,7 @@ static const struct {
 	{ "scx_dsq_list_node", "list_head node;u32 flags;u32 priv;", false },
 	{ "sched_ext_entity",
 	  "ptr sched;ptr dsq;list_head runnable_node;"
-	  "scx_dsq_list_node dsq_list;u64 runnable_at;", false },
+	  "scx_dsq_list_node dsq_list;u64 runnable_at;u32 flags;", false },
 	{ "scx_exit_info",
 	  "u32 kind;s64 exit_code;ptr reason;ptr msg;ptr dump;", false },
 	{ "sched_domain", "ptr parent;int level;ptr name;u32 span_weight;",
@@ -122,7 +122,10 @@ static const struct {
 	  "hlist_node map_node;ptr local_storage;"
 	  "bpf_local_storage_data sdata[0];", false },
 	{ "bpf_local_storage", "ptr owner;u64 mem_charge;", false },
-	{ "task_struct", "int pid;char16 comm;ptr sched;sched_ext_entity scx;", false },
+	{ "thread_info", "u64 flags;u32 cpu;", false },
+	{ "task_struct",
+	  "int pid;char16 comm;ptr sched;sched_ext_entity scx;u32 __state;"
+	  "thread_info thread_info;list_head tasks;", false },
 	{ "kernfs_node", "u64 id;ptr parent;", false },
 	{ "cgroup", "u64 flags;ptr kn;", false },
 	{ "inode", "u32 i_mode;u64 i_ino;", false },
