@@ -191,9 +191,9 @@ START_TEST(frozen_time_is_told_of_whoever_ran_then)
 	ck_assert_int_eq(0, frozen_log_add_run(&log, 8));
 	ck_assert_int_eq(0, frozen_log_add(&log, 300, 310));
 	ck_assert_int_eq(0, frozen_log_add_run(&log, 7));
-	ck_assert_uint_eq(60, frozen_view_ran(&view, 7, 0, 9999));
-	ck_assert_uint_eq(50, frozen_view_ran(&view, 8, 0, 9999));
-	ck_assert_uint_eq(0, frozen_view_ran(&view, 9, 0, 9999));
+	ck_assert_uint_eq(60, frozen_view_ran(&view, 7, 1000, 9999));
+	ck_assert_uint_eq(50, frozen_view_ran(&view, 8, 1000, 9999));
+	ck_assert_uint_eq(0, frozen_view_ran(&view, 9, 1000, 9999));
 	ck_assert_uint_eq(30, frozen_view_ran(&view, 7, 1120, 1300));
 	ck_assert_uint_eq(0, frozen_view_ran(NULL, 7, 0, 9999));
 	frozen_log_fini(&log);
