@@ -18,6 +18,14 @@ static inline uint64_t clock_now_ns(void)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+/** clock_add_ns() - a moment that much later; the end of time is the latest */
+static inline uint64_t clock_add_ns(uint64_t at_ns, uint64_t ns)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(at_ns, ns, &sum) ? UINT64_MAX : sum;
+}
+
 static inline struct timespec clock_to_timespec(uint64_t ns)
 {
 	return (struct timespec){ .tv_sec = ns / NSEC_PER_SEC,

@@ -3,20 +3,14 @@
 
 #include <endian.h>
 
+#include "lib/clock.h"
 #include "vmm/blk_draw.h"
 #include "vmm/blk_req.h"
-
-static uint64_t add_capped(uint64_t a, uint64_t b)
-{
-	uint64_t sum;
-
-	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
 
 static void plan_stall(struct blk_faults *f, uint64_t begin_ns)
 {
 	f->begin_ns = begin_ns;
-	f->end_ns = add_capped(begin_ns, f->set.stall_ns);
+	f->end_ns = clock_add_ns(begin_ns, f->set.stall_ns);
 	f->told = false;
 }
 
@@ -29,7 +23,7 @@ void blk_faults_set(struct blk_faults *f, uint64_t now_ns,
 		.on = set->error_ppb || set->error_bytes || set->stall_ns,
 	};
 	if (set->stall_ns && !set->stall_every)
-		plan_stall(f, add_capped(now_ns, set->stall_at_ns));
+		plan_stall(f, clock_add_ns(now_ns, set->stall_at_ns));
 }
 
 /* Do @sectors from @sector on and the bad ones meet? Both checked before. */
@@ -93,8 +87,8 @@ bool blk_faults_stall_seen(struct blk_faults *f)
 
 void blk_faults_shift(struct blk_faults *f, uint64_t frozen_ns)
 {
-	f->begin_ns = add_capped(f->begin_ns, frozen_ns);
-	f->end_ns = add_capped(f->end_ns, frozen_ns);
+	f->begin_ns = clock_add_ns(f->begin_ns, frozen_ns);
+	f->end_ns = clock_add_ns(f->end_ns, frozen_ns);
 }
 
 uint64_t blk_torn_sectors(uint64_t seed, uint64_t n, uint64_t sectors)

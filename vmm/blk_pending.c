@@ -3,22 +3,16 @@
 
 #include <assert.h>
 
+#include "lib/clock.h"
 #include "vmm/blk_draw.h"
-
-static uint64_t add_capped(uint64_t a, uint64_t b)
-{
-	uint64_t sum;
-
-	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
 
 uint64_t blk_delay_ns(uint64_t latency_ns, uint64_t jitter_ns, uint64_t seed,
 		      uint64_t n)
 {
 	if (!jitter_ns)
 		return latency_ns;
-	return add_capped(latency_ns, blk_draw_upto(seed, BLK_DRAW_JITTER, n,
-						    jitter_ns));
+	return clock_add_ns(latency_ns,
+			    blk_draw_upto(seed, BLK_DRAW_JITTER, n, jitter_ns));
 }
 
 static bool before(const struct blk_due *a, const struct blk_due *b)
@@ -74,7 +68,7 @@ void blk_pending_shift(struct blk_pending *p, uint64_t ns)
 	/* Capped times are equal: their order may then differ from the heap's,
 	 * which puts them at the end of time all the same. */
 	for (i = 0; i < p->nr; i++)
-		p->heap[i].at_ns = add_capped(p->heap[i].at_ns, ns);
+		p->heap[i].at_ns = clock_add_ns(p->heap[i].at_ns, ns);
 }
 
 void blk_pending_clear(struct blk_pending *p)
