@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # A disk's latency and its planted faults, as both sides see them: one boot, a
-# phase for each.
+# phase for each. Then one that ends while writes are on their way.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -103,4 +103,64 @@ holds "stall: one, seen by the readers, and no error" \
 	 .workloads.reader.gap_ns.max > 290000000"
 holds "without a rate there is nothing to judge the disk by" \
 	'[.checks[] | select(.automatic == "disk")] | length == 0'
+
+# Nothing that is written is done before the end of the run: each writer has its
+# first request in flight then, from the start of its half of the file on.
+truncate -s 16M "$tmp/torn.img"
+cat >"$tmp/torn.toml" <<'END'
+schema = 1
+name = "disk-torn"
+
+[vm]
+topology = "1n1l2c1t"
+
+[[disk]]
+name = "data"
+image = "torn.img"
+keep_writes = true
+
+[[workload]]
+name = "writer"
+kind = "io_seq_write"
+workers = 2
+disk = "data"
+params = { block = "64K" }
+
+[[phase]]
+name = "run"
+duration = "500ms"
+do = [
+	{ set_throttle = { disk = "data", latency = "60s" } },
+	{ set_faults = { disk = "data", torn_writes = true } },
+]
+
+[telemetry]
+interval = "100ms"
+END
+
+# whole OFFSET: how many of a request's sectors were written, if the first ones
+# were and no other
+whole() {
+	local image=$tmp/torn.img
+
+	od -An -v -tx8 -w512 -j "$1" -N 65536 "$image" | awk '
+		{ written = /[1-9a-f]/ }
+		written && NR != n + 1 { scattered = 1 }
+		written { n++ }
+		END { print scattered ? "scattered" : n + 0 }'
+}
+
+run_ktstr --seed 7 "$tmp/torn.toml"
+holds "torn: each write that was in flight at the end is counted" \
+	'.disks.data | .faults.torn_writes == 2 and .writes == 0'
+for offset in 0 8388608; do
+	n=$(whole $offset)
+	like "torn: at $offset the first sectors are on the disk" \
+		'^[1-9][0-9]*$' "$n"
+	[ "${n/scattered/128}" -lt 128 ]
+	ok $? "torn: at $offset the last are not, $n of 128 are"
+done
+is "torn: and nothing else" 0 "$(for from in 65536 8454144; do
+	tail -c +$((from + 1)) "$tmp/torn.img" | head -c $((8323072))
+done | tr -d '\0' | wc -c)"
 done_testing
