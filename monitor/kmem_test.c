@@ -213,7 +213,7 @@ END_TEST
 START_TEST(values_that_never_read_equal_are_unstable)
 {
 	struct test_image *ti = ti_new(&(struct ti_config){ 0 });
-	uint64_t kva = ti_vmalloc(ti, 4096), got[64], again[64];
+	uint64_t kva = ti_vmalloc(ti, 4096), got[512], again[512];
 	struct writer w = { .words = ti_hva(ti, kva) };
 	unsigned int unstable = 0, i;
 	struct kmem km;

@@ -18,11 +18,16 @@
 #include <string.h>
 
 #define NR_SCHEDS 800
+#define NR_MAPS 40
+#define ENTRIES 1000		/* so that a reading takes a while */
+#define REUSED 666
 #define ENOUGH_NS 1000000000ull	/* on a busy machine fewer rounds do */
 
 struct live {
 	struct test_image *ti;
 	uint64_t scheds[NR_SCHEDS];
+	uint64_t maps[NR_MAPS + 1];	/* by id */
+	unsigned int map;		/* being watched; atomic */
 	uint32_t *key;
 	uint64_t *value;
 	unsigned int reads;	/* begun; atomic */
@@ -186,6 +191,84 @@ START_TEST(an_element_that_was_reused_is_left_out)
 }
 END_TEST
 
+static uint64_t *last_value(struct live *l, unsigned int id)
+{
+	return ti_hva(l->ti, ti_value(l->ti, l->maps[id], 8, ENTRIES - 1));
+}
+
+static void *free_maps(void *arg)
+{
+	struct live *l = arg;
+	uint32_t id_off = ti_off(l->ti, "bpf_map.id");
+	unsigned int id, seen = 0;
+
+	for (id = 1; id <= NR_MAPS; id++) {
+		uint32_t *map_id = ti_hva(l->ti, l->maps[id] + id_off);
+
+		/* The reader comes to it when the one before is gone. */
+		while (__atomic_load_n(&l->map, __ATOMIC_ACQUIRE) != id)
+			if (clock_now_ns() > l->until_ns)
+				goto done;
+		if (!await_reading(l, &seen, id * 31))
+			break;
+		__atomic_store_n(map_id, 1000 + id, __ATOMIC_RELEASE);
+		__atomic_store_n(last_value(l, id), REUSED, __ATOMIC_RELEASE);
+	}
+done:
+	__atomic_store_n(&l->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static int count_good(void *ctx, const char *name, double value, bool unstable)
+{
+	ck_assert_msg(!unstable && value < REUSED, "%s is %g", name, value);
+	++*(unsigned int *)ctx;
+	return 0;
+}
+
+/* Looks at map @id until it is gone. Return: looks that saw it. */
+static unsigned int watch_until_gone(struct live *l, unsigned int id)
+{
+	struct monitor *mon = ti_open(l->ti);
+	unsigned int numbers, looks = 0;
+
+	ck_assert_int_eq(0, mon_watch_map(mon, id));
+	__atomic_store_n(&l->map, id, __ATOMIC_RELEASE);
+	do {
+		numbers = 0;
+		__atomic_add_fetch(&l->reads, 1, __ATOMIC_RELEASE);
+		ck_assert_int_eq(0, mon_map_numbers(mon, count_good, &numbers));
+		ck_assert(numbers == 0 || numbers == ENTRIES);
+		looks += numbers != 0;
+	} while (numbers && !__atomic_load_n(&l->done, __ATOMIC_ACQUIRE));
+	mon_close(mon);
+	return looks;
+}
+
+START_TEST(an_array_that_was_freed_is_left_out)
+{
+	struct ti_map m = { .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = 8, .max_entries = ENTRIES,
+			    .name = "m" };
+	struct live l = { .ti = ti_new(&(struct ti_config){ .seed = _i }) };
+	unsigned int looks = 0;
+	pthread_t t;
+
+	for (m.id = 1; m.id <= NR_MAPS; m.id++)
+		l.maps[m.id] = ti_map(l.ti, &m);
+	l.until_ns = clock_now_ns() + ENOUGH_NS;
+	ck_assert_int_eq(0, pthread_create(&t, NULL, free_maps, &l));
+	for (m.id = 1; m.id <= NR_MAPS; m.id++) {
+		looks += watch_until_gone(&l, m.id);
+		if (__atomic_load_n(&l.done, __ATOMIC_ACQUIRE))
+			break;
+	}
+	pthread_join(t, NULL);
+	ck_assert_uint_gt(looks, 0);
+	ti_free(l.ti);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("live");
@@ -196,6 +279,7 @@ int main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, a_scheduler_that_was_replaced_is_not_told, 0, 4);
 	tcase_add_loop_test(t, an_element_that_was_reused_is_left_out, 0, 2);
+	tcase_add_loop_test(t, an_array_that_was_freed_is_left_out, 0, 2);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
