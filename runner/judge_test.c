@@ -270,6 +270,8 @@ static const struct row {
 	{ "a step was done", { { "steps", "[{'phase': 'main', 'step': 'write_map', 'ok': true, 'message': ''}]" } }, VERDICT_PASS, "17 checks held" },
 	{ "a step failed", { { "steps", "[{'phase': 'main', 'step': 'write_map', 'ok': false, 'message': 'no map m'}]" } }, VERDICT_INCONCLUSIVE,
 	  "write_map in phase main: the step failed: no map m" },
+	{ "samples of some phase were asked for", { { "telemetry", "-" }, { "plan/phases", "[{'measure': true, 'interval_ns': 0}, {'measure': true, 'interval_ns': 1000000}]" } }, VERDICT_INCONCLUSIVE, "telemetry: no samples were due" },
+	{ "no samples were asked for", { { "telemetry", "-" }, { "plan/phases", "[{'measure': true, 'interval_ns': 0}, {'measure': false, 'interval_ns': 1000000}]" } }, VERDICT_PASS, "16 checks held" },
 	{ "telemetry turned off", { { "telemetry", "-" }, { "checks/automatic/telemetry", "0" } }, VERDICT_PASS, "16 checks held" },
 	/* guest */
 	{ "lockup", { { "agent/kmsg_problems", "['watchdog: BUG: soft lockup - CPU#1 stuck']" } }, VERDICT_FAIL, "guest: watchdog: BUG: soft lockup" },

@@ -361,8 +361,11 @@ static json_t *phases_json(const struct scenario *s)
 		const struct scn_phase *p = &s->phases[i];
 
 		json_array_append_new(phases, json_pack(
-			"{s:s,s:o,s:b,s:o}", "name", p->name, "duration_ns",
-			json_u64(p->duration_ns), "measure", p->measure,
+			"{s:s,s:o,s:b,s:o,s:o}", "name", p->name,
+			"duration_ns", json_u64(p->duration_ns), "measure",
+			p->measure, "interval_ns",
+			json_u64(p->interval_ns == FIELD_UNSET ?
+				 s->telemetry.interval_ns : p->interval_ns),
 			"do", steps_json(p)));
 	}
 	return phases;

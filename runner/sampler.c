@@ -25,8 +25,10 @@
 struct sampler {
 	struct sampler_config cfg;
 	uint64_t start_ns;	/* sample times count from here */
+	uint64_t interval_ns;	/* 0: none; under lock, as the next */
+	uint64_t due_ns;	/* when the last sample was due */
 	_Atomic uint32_t phase;	/* set by the session, read by the thread */
-	pthread_mutex_t lock;	/* mon, paused: one look at a time */
+	pthread_mutex_t lock;	/* mon, paused: one look at a time; the timer */
 	struct monitor *mon;
 	bool paused;		/* the VM is frozen */
 	json_t *exit;		/* owned: of the scheduler; under lock */
@@ -52,6 +54,7 @@ int sampler_new(const struct sampler_config *cfg, struct sampler **out,
 	if (!s)
 		return -ENOMEM;
 	s->cfg = *cfg;
+	s->interval_ns = cfg->interval_ns;
 	s->start_ns = clock_now_ns();
 	atomic_init(&s->phase, KTSTR_SHM_NO_PHASE);
 	pthread_mutex_init(&s->lock, NULL);
@@ -294,6 +297,24 @@ static void tell_sample(struct sampler *s)
 		fn(ctx, atomic_load_explicit(&s->phase, memory_order_relaxed));
 }
 
+/*
+ * Under the lock, so that ticks are those of the interval at hand. Missed ones
+ * are not made up for: they are missing samples.
+ */
+static bool is_due(struct sampler *s, uint64_t *due_ns)
+{
+	uint64_t ticks;
+	bool due;
+
+	pthread_mutex_lock(&s->lock);
+	due = read(s->timer_fd, &ticks, sizeof(ticks)) == sizeof(ticks);
+	if (due)
+		s->due_ns += ticks * s->interval_ns;
+	*due_ns = s->due_ns;
+	pthread_mutex_unlock(&s->lock);
+	return due;
+}
+
 static void *sampler_main(void *arg)
 {
 	struct sampler *s = arg;
@@ -301,7 +322,7 @@ static void *sampler_main(void *arg)
 		{ .fd = s->stop_fd, .events = POLLIN },
 		{ .fd = s->timer_fd, .events = POLLIN },
 	};
-	uint64_t due_ns = s->start_ns, ticks;
+	uint64_t due_ns;
 
 	for (;;) {
 		if (poll(fds, 2, -1) < 0) {
@@ -312,18 +333,29 @@ static void *sampler_main(void *arg)
 		}
 		if (fds[0].revents)
 			return NULL;
-		if (read(s->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
+		if (!is_due(s, &due_ns))
 			continue;
-		/* missed ticks are not made up for: they are missing samples */
-		due_ns += ticks * s->cfg.interval_ns;
 		sample(s, due_ns);
 		tell_sample(s);
 	}
 }
 
+/* From @from_ns on, each interval; or never. */
+static int set_timer(struct sampler *s, uint64_t from_ns)
+{
+	struct itimerspec its = { 0 };
+
+	s->due_ns = from_ns;
+	if (s->interval_ns) {
+		its.it_interval = clock_to_timespec(s->interval_ns);
+		its.it_value = clock_to_timespec(from_ns + s->interval_ns);
+	}
+	return timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME, &its, NULL) ?
+		-errno : 0;
+}
+
 int sampler_start(struct sampler *s)
 {
-	struct itimerspec its;
 	int err;
 
 	s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -336,12 +368,9 @@ int sampler_start(struct sampler *s)
 		goto close_stop;
 	}
 	s->start_ns = clock_now_ns();
-	its.it_interval = clock_to_timespec(s->cfg.interval_ns);
-	its.it_value = clock_to_timespec(s->start_ns + s->cfg.interval_ns);
-	if (timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME, &its, NULL)) {
-		err = -errno;
+	err = set_timer(s, s->start_ns);
+	if (err)
 		goto close_timer;
-	}
 	err = -pthread_create(&s->thread, NULL, sampler_main, s);
 	if (err)
 		goto close_timer;
@@ -378,6 +407,23 @@ void sampler_set_phase(struct sampler *s, uint32_t phase)
 {
 	if (s)
 		atomic_store_explicit(&s->phase, phase, memory_order_relaxed);
+}
+
+void sampler_set_interval(struct sampler *s, uint64_t interval_ns)
+{
+	int err = 0;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (s->interval_ns != interval_ns) {
+		s->interval_ns = interval_ns;
+		if (s->running)
+			err = set_timer(s, clock_now_ns());
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (err)
+		log_err("sampler: its timer: %s", strerror(-err));
 }
 
 void sampler_pause(struct sampler *s, bool pause)

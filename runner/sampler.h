@@ -65,6 +65,14 @@ void sampler_free(struct sampler *s);
 /** sampler_set_phase() - samples count for it from now on; any thread */
 void sampler_set_phase(struct sampler *s, uint32_t phase);
 
+/**
+ * sampler_set_interval() - from now on; any thread
+ * @interval_ns: 0: no samples until the next call
+ *
+ * The first is due one interval from now. NULL and the same again are fine.
+ */
+void sampler_set_interval(struct sampler *s, uint64_t interval_ns);
+
 /** sampler_watch() - read this map with every sample; see mon_watch_map() */
 int sampler_watch(struct sampler *s, uint32_t map_id);
 

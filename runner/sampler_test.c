@@ -154,6 +154,40 @@ START_TEST(nothing_is_read_while_paused)
 }
 END_TEST
 
+START_TEST(an_interval_is_in_force_at_once)
+{
+	unsigned int before, round;
+	json_t *all, *line;
+	json_int_t last = 0, t, late;
+	size_t i;
+
+	await_ticks(2);
+	sampler_set_interval(sampler, 0);
+	before = atomic_load(&ticks);
+	poll(NULL, 0, 50);
+	/* but for one that was under way */
+	ck_assert_uint_le(atomic_load(&ticks) - before, 1);
+	for (round = 0; round < ROUNDS; round++) {
+		sampler_set_interval(sampler, round % 2 ? 5 * INTERVAL_NS :
+							  INTERVAL_NS);
+		if (round % 4 == 0)
+			await_ticks(1);
+	}
+	sampler_stop(sampler);
+	all = lines();
+	ck_assert_uint_ge(json_array_size(all), ROUNDS / 4);
+	json_array_foreach(all, i, line) {
+		t = json_integer_value(json_object_get(line, "t_ns"));
+		late = json_integer_value(json_object_get(line, "late_ns"));
+		ck_assert_int_gt(t, last);
+		/* never taken before it was due */
+		ck_assert_int_ge(late, 0);
+		last = t;
+	}
+	json_decref(all);
+}
+END_TEST
+
 START_TEST(each_look_is_counted_and_written)
 {
 	const struct sampler_phase *p;
@@ -249,6 +283,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, nothing_is_read_while_paused);
+	tcase_add_test(tc, an_interval_is_in_force_at_once);
 	tcase_add_test(tc, each_look_is_counted_and_written);
 	tcase_add_test(tc, the_session_may_look_between_samples);
 	tcase_add_test(tc, a_death_is_told_once);

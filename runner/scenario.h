@@ -172,6 +172,7 @@ struct scn_phase {
 	const char *name;
 	uint64_t duration_ns;
 	bool measure;
+	uint64_t interval_ns;	/* of samples; 0: none; FIELD_UNSET: as always */
 	struct scn_step steps[SCENARIO_MAX_STEPS];
 	unsigned int nr_steps;
 };

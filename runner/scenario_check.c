@@ -535,6 +535,7 @@ static void check_phases(struct scenario *s, struct diag *d)
 			.name = "run",
 			.duration_ns = DEFAULT_PHASE_NS,
 			.measure = true,
+			.interval_ns = FIELD_UNSET,
 		};
 	for (i = 0; i < s->nr_disks; i++)
 		now[i] = (struct disk_state){ s->disks[i].throttle,

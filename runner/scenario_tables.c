@@ -494,12 +494,43 @@ static const struct table_spec step_spec = {
 	.max = SCENARIO_MAX_STEPS,
 };
 
+/* Between two looks at the guest, of a phase or always */
+#define MIN_INTERVAL MS
+#define MAX_INTERVAL SEC
+
+static void parse_interval(struct diag *d, const struct toml_node *value,
+			   const struct field *f, void *member)
+{
+	uint64_t *interval_ns = member;
+
+	if (value->type == TOML_NODE_BOOL && !value->boolean)
+		*interval_ns = 0;
+	else if (schema_unit(d, value, UNIT_TIME, interval_ns) &&
+		 (*interval_ns < MIN_INTERVAL || *interval_ns > MAX_INTERVAL))
+		diag_value(d, value, "%s must be false, or between 1ms and 1s",
+			   f->key);
+}
+
+static void print_interval(FILE *to, const struct field *f, const void *member)
+{
+	const uint64_t *interval_ns = member;
+	char text[UNIT_TEXT_LEN];
+
+	if (!*interval_ns)
+		fputs("false", to);
+	else if (*interval_ns != FIELD_UNSET)
+		fprintf(to, "\"%s\"",
+			unit_format(UNIT_TIME, *interval_ns, text));
+}
+
 static const struct field phase_fields[] = {
 	{ .key = "name", .type = FIELD_NAME, AT(scn_phase, name), .max = 32,
 	  .required = true },
 	{ .key = "duration", .type = FIELD_UNIT, AT(scn_phase, duration_ns),
 	  .unit = UNIT_TIME, .min = 10 * MS, .max = HOUR, .required = true },
 	{ .key = "measure", .type = FIELD_BOOL, AT(scn_phase, measure) },
+	{ .key = "interval", .type = FIELD_CUSTOM, AT(scn_phase, interval_ns),
+	  .parse = parse_interval, .print = print_interval },
 	{ .key = "do", .type = FIELD_TABLES, LIST(scn_phase, steps),
 	  .table = &step_spec, .inline_table = true },
 	{ 0 },
@@ -509,7 +540,9 @@ static const struct table_spec phase_spec = {
 	.what = "[[phase]]",
 	.fields = phase_fields,
 	.size = sizeof(struct scn_phase),
-	.defaults = &(const struct scn_phase){ .measure = true },
+	.defaults = &(const struct scn_phase){
+		.measure = true, .interval_ns = FIELD_UNSET,
+	},
 	.max = SCENARIO_MAX_PHASES,
 };
 
@@ -517,8 +550,8 @@ static const struct table_spec phase_spec = {
 
 static const struct field telemetry_fields[] = {
 	{ .key = "interval", .type = FIELD_UNIT,
-	  AT(scn_telemetry, interval_ns), .unit = UNIT_TIME, .min = MS,
-	  .max = SEC },
+	  AT(scn_telemetry, interval_ns), .unit = UNIT_TIME,
+	  .min = MIN_INTERVAL, .max = MAX_INTERVAL },
 	{ .key = "maps", .type = FIELD_STRINGS, AT(scn_telemetry, maps) },
 	{ .key = "freeze_every", .type = FIELD_UNIT,
 	  AT(scn_telemetry, freeze_every_ns), .unit = UNIT_TIME,

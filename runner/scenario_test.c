@@ -327,6 +327,12 @@ static const struct bad {
 	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ndo = [ \"x\" ]\n",
 	  "t.toml:9:8: error: an element must be a table, not a string",
 	  NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ninterval = true\n",
+	  "t.toml:9:12: error: interval must be a time such as \"5ms\", not a boolean",
+	  NULL },
+	{ LOAD "[[phase]]\nname = \"a\"\nduration = \"1s\"\ninterval = \"2s\"\n",
+	  "t.toml:9:12: error: interval must be false, or between 1ms and 1s",
+	  NULL },
 	/* telemetry */
 	{ LOAD "[telemetry]\ninterval = \"10us\"\n",
 	  "t.toml:7:12: error: interval must be between 1ms and 1s, not 10us",
@@ -523,11 +529,13 @@ static const char whole[] =
 	"[[phase]]\n"
 	"name = \"slow\"\n"
 	"duration = \"3s\"\n"
+	"interval = false\n"
 	"do = [ { set_throttle = { disk = \"data\", iops = 50 } },\n"
 	" { set_faults = { disk = \"data\", error_size = \"4K\" } } ]\n"
 	"[[phase]]\n"
 	"name = \"slower\"\n"
 	"duration = \"2s\"\n"
+	"interval = \"20ms\"\n"
 	"do = [ { set_throttle = { disk = \"data\", bps = \"1MiB/s\" } },\n"
 	" { set_faults = { disk = \"data\", stall_at = \"1s\", stall = \"20ms\" } } ]\n"
 	"[[phase]]\n"
@@ -653,6 +661,22 @@ START_TEST(a_plan_has_everything_in_base_units)
 		    json_object_get(scheduler, "set"));
 	ck_assert_msg(path && *path == '/' && strstr(path, "/sub/x.bpf.o"),
 		      "%s", path);
+	json_decref(plan);
+	scenario_free(s);
+}
+END_TEST
+
+START_TEST(a_phase_without_an_interval_has_the_scenarios)
+{
+	static const char *const expected[] = { "5000000", "0", "20000000",
+						"5000000" };
+	struct scenario *s = parse(whole, NULL);
+	json_t *plan = plan_new(s, 7), *phase;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "phases"), i, phase)
+		assert_json(expected[i], json_object_get(phase, "interval_ns"));
+	ck_assert_uint_eq(4, i);
 	json_decref(plan);
 	scenario_free(s);
 }
@@ -934,6 +958,7 @@ int main(void)
 			    the_resolved_scenario_reads_back_as_the_same_run,
 			    0, 2);
 	tcase_add_test(tc, a_plan_has_everything_in_base_units);
+	tcase_add_test(tc, a_phase_without_an_interval_has_the_scenarios);
 	tcase_add_test(tc, a_step_keeps_what_it_does_not_name);
 	tcase_add_test(tc, checks_are_in_base_units_too);
 	tcase_add_test(tc, what_is_left_out_has_its_default);

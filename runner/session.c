@@ -195,6 +195,17 @@ bool session_phase_steps(struct session *s, uint32_t index)
 	return true;
 }
 
+uint64_t session_interval_ns(const struct session *s, uint32_t phase)
+{
+	json_t *plan = json_array_get(json_object_get(s->plan, "phases"),
+				      phase);
+	json_t *own = json_object_get(plan, "interval_ns");
+
+	if (!json_is_integer(own))
+		own = plan_get(s, "telemetry", "interval_ns");
+	return json_integer_value(own);
+}
+
 void session_phase_begin(struct session *s, uint32_t index)
 {
 	struct phase_record *p = &s->phases[index];
@@ -206,6 +217,7 @@ void session_phase_begin(struct session *s, uint32_t index)
 		p->have_sched_start =
 			!sampler_sched(s->sampler, &p->sched_start);
 	}
+	sampler_set_interval(s->sampler, session_interval_ns(s, index));
 	sampler_set_phase(s->sampler, index);
 	p->begun = true;
 	p->disks_start = mark_disks(s);
@@ -224,6 +236,8 @@ void session_phase_end(struct session *s, uint32_t index)
 	p->ended = true;
 	io_wake_drain(s->io_wake, index);
 	sampler_set_phase(s->sampler, KTSTR_SHM_NO_PHASE);
+	sampler_set_interval(s->sampler,
+			     session_interval_ns(s, KTSTR_SHM_NO_PHASE));
 	if (!s->sampler)
 		return;
 	p->numbers_end = sampler_map_numbers(s->sampler);
@@ -333,8 +347,7 @@ void session_open_sampler(struct session *s)
 		.info = &info,
 		.btf = s->btf,
 		.btf_len = s->btf_len,
-		.interval_ns = json_integer_value(plan_get(s, "telemetry",
-							   "interval_ns")),
+		.interval_ns = session_interval_ns(s, KTSTR_SHM_NO_PHASE),
 		.death_fd = session_looks_death_fd(s),
 	};
 	char why[256] = "";

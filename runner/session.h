@@ -133,6 +133,9 @@ int session_send_bytes(struct session *s, enum ktstr_msg type,
 bool session_phase_steps(struct session *s, uint32_t index);
 /** session_go_on() - session_agent.c: steps, then the phase, then GO */
 void session_go_on(struct session *s);
+/** session_interval_ns() - of a phase's samples, or before and after them all */
+uint64_t session_interval_ns(const struct session *s, uint32_t phase);
+
 /** session_phase_begin() - host's side of a phase, before GO */
 void session_phase_begin(struct session *s, uint32_t index);
 /** session_phase_end() - look at everything while it is fresh */

@@ -384,8 +384,7 @@ static json_t *phase_json(struct session *s, uint32_t i)
 	const struct phase_record *p = &s->phases[i];
 	const struct sampler_phase *sp = sampler_phase(s->sampler, i);
 	json_t *plan = plan_phase(s, i);
-	uint64_t interval_ns = plan_ns(json_object_get(s->plan, "telemetry"),
-				       "interval_ns");
+	uint64_t interval_ns = session_interval_ns(s, i);
 	uint64_t host_ns = phase_host_ns(s, i);
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o,"

@@ -282,6 +282,10 @@ void sampler_set_phase(struct sampler *s, uint32_t phase)
 	must(phase < PHASES || phase == KTSTR_SHM_NO_PHASE);
 }
 
+void sampler_set_interval(struct sampler *s, uint64_t interval_ns)
+{
+}
+
 void sampler_pause(struct sampler *s, bool pause)
 {
 }
