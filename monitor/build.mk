@@ -27,7 +27,7 @@ monitor-objs := \
 $(eval $(call archive,monitor,$(monitor-objs)))
 
 # The hand-made guest is a test's, not the archive's.
-monitor-tests := btf_json_test details_test hash_numbers_test hostile_test \
+monitor-tests := btf_json_test cpus_test details_test hash_numbers_test hostile_test \
 	kmem_test live_test map_kinds_test map_test monitor_test page_walk_test \
 	tasks_test
 monitor-test-libs := $(O)/monitor/test_image.o $(O)/monitor/monitor.a $(LIBBPF_LIBS) -ljansson

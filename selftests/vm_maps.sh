@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Every kind of map that the host reads from guest memory: what it finds there
-# is what a program in the guest is told by system call at a quiet moment.
+# is what a program in the guest is told by system call at a quiet moment, with
+# 1 and 16 CPUs. Each CPU has a value of its own in what is kept per CPU.
 . "$(dirname "$0")/lib.sh"
 
 cc -O2 -Wall -static -I"$cache/pkg/usr/include" -o "$tmp/map_truth" \
@@ -71,9 +72,9 @@ struct {
 	__uint(max_entries, 100);
 } t_arena SEC(".maps");
 
-u64 pages_asked, failed, filled;
+u64 pages_asked, failed, filled, percpu_filled;
 
-static void put(void *map, u32 key)
+static __always_inline void put(void *map, u32 key)
 {
 	struct value v = { key * 1000ull + 1, key * 1000ull + 2 };
 
@@ -81,7 +82,25 @@ static void put(void *map, u32 key)
 		failed++;
 }
 
-static void push(void *map, u32 n)
+/* Has a value there for each CPU, wherever this runs. */
+static __always_inline void put_percpu(void *map, u32 key)
+{
+	struct value v = {}, *slot;
+	int cpu;
+
+	if (bpf_map_update_elem(map, &key, &v, BPF_ANY))
+		failed++;
+	for (cpu = 0; cpu < 16; cpu++) {
+		slot = bpf_map_lookup_percpu_elem(map, &key, cpu);
+		if (!slot)
+			break;
+		slot->a = key * 1000ull + cpu * 100000ull + 1;
+		slot->b = ~0ull >> cpu;
+	}
+	percpu_filled += cpu;
+}
+
+static __always_inline void push(void *map, u32 n)
 {
 	struct value v = { n, n * n }, gone;
 	u32 i;
@@ -109,10 +128,10 @@ s32 BPF_PROG(maps_init)
 		if (i < 5)
 			put(&t_array, i);
 		if (i < 3)
-			put(&t_pcarray, i);
+			put_percpu(&t_pcarray, i);
 		if (i < 6) {
-			put(&t_pchash, i);
-			put(&t_lrupchash, i);
+			put_percpu(&t_pchash, i);
+			put_percpu(&t_lrupchash, i);
 		}
 	}
 	for (i = 0; i < 3; i++)
@@ -158,13 +177,15 @@ struct sched_ext_ops maps_ops = {
 };
 T
 
-cat >"$tmp/maps.toml" <<T
+# scenario TOPOLOGY: $tmp/TOPOLOGY.toml
+scenario() {
+	cat >"$tmp/$1.toml" <<T
 schema = 1
 name = "maps"
 [vm]
-topology = "1n1l2c1t"
+topology = "$1"
 memory = "512M"
-deadline = "90s"
+deadline = "200s"
 [scheduler]
 source = "maps.bpf.c"
 [[workload]]
@@ -175,42 +196,75 @@ exec = ["$tmp/map_truth"]
 name = "run"
 duration = "2s"
 [telemetry]
-interval = "50ms"
+interval = "100ms"
 T
-run_ktstr "$tmp/maps.toml"
-is "exit status" 0 "$status"
+}
 
 # What the host read, in the guest's words.
-jq -r '.maps | to_entries[] | .key as $name | .value as $map |
-	select($name | startswith("t_")) |
-	if $map.type == "ringbuf" then
-		"\($name) \($map.consumer_pos) \($map.producer_pos)"
-	else
-		($map.entries // []) | to_entries[] | .key as $i | .value |
-		(.key | if type == "object" then
-			.pid // .cgroup_id // .inode
-		elif . == null then
-			if $map.type == "sk_storage" then 7 else $i end
-		else . end) as $key |
-		"\($name) \($key) " + ([(.values // [.value])[] |
-			if type == "object" then "\(.a),\(.b)" else . end] |
-			join(" "))
-	end' "$result" | sort >"$tmp/host"
-grep '^t_' "$dir/truth.0.stdout" | sort >"$tmp/guest"
-for map in array pcarray hash lru pchash lrupchash queue stack task cgroup \
-	inode sock ring; do
-	lines=$(grep -c "^t_$map " "$tmp/guest")
-	[ "$lines" -gt 0 ] && [ "$(grep "^t_$map " "$tmp/guest")" = \
-		"$(grep "^t_$map " "$tmp/host")" ]
-	same=$?
-	ok $same "t_$map: the host read what the guest was told ($lines lines)"
-	[ $same -eq 0 ] || grep -h "^t_$map " "$tmp/guest" "$tmp/host" |
-		head -n 20 | sed 's/^/  /'
+in_guests_words() {
+	jq -r '.maps | to_entries[] | .key as $name | .value as $map |
+		select($name | startswith("t_")) |
+		if $map.type == "ringbuf" then
+			"\($name) \($map.consumer_pos) \($map.producer_pos)"
+		else
+			($map.entries // []) | to_entries[] | .key as $i |
+			.value | (.key | if type == "object" then
+				.pid // .cgroup_id // .inode
+			elif . == null then
+				if $map.type == "sk_storage" then 7 else $i end
+			else . end) as $key |
+			"\($name) \($key) " + ([(.values // [.value])[] |
+				if type == "object" then "\(.a),\(.b)"
+				else . end] | join(" "))
+		end' "$result" | sort
+}
+
+# same_as_told CPUS MAP...: a value for each CPU in the maps that are per CPU
+same_as_told() {
+	local cpus=$1 map lines same
+
+	in_guests_words >"$tmp/host"
+	grep '^t_' "$dir/truth.0.stdout" | sort >"$tmp/guest"
+	shift
+	for map; do
+		lines=$(grep -c "^t_$map " "$tmp/guest")
+		[ "$lines" -gt 0 ] && [ "$(grep "^t_$map " "$tmp/guest")" = \
+			"$(grep "^t_$map " "$tmp/host")" ]
+		same=$?
+		ok $same "$cpus CPUs: t_$map: the host read what the guest was told ($lines lines)"
+		[ $same -eq 0 ] ||
+			grep -h "^t_$map " "$tmp/guest" "$tmp/host" |
+			head -n 20 | sed 's/^/  /'
+	done
+}
+
+# percpu CPUS: what differs with their number
+percpu() {
+	local n=$1
+
+	is "$n CPUs: exit status" 0 "$status"
+	same_as_told "$n" array pcarray hash lru pchash lrupchash queue stack \
+		task cgroup inode sock ring
+	holds "$n CPUs: the scheduler filled its maps, those per CPU for each" \
+		".maps[\"maps.bss\"].entries[0].value | .failed == 0 and
+		 .filled > 0 and .percpu_filled == 15 * $n"
+	holds "$n CPUs: each value was another CPU's" \
+		"[.maps.t_pcarray.entries[2].values[].a] ==
+		 [range($n) | 2001 + 100000 * .]"
+	holds "$n CPUs: as numbers they are summed" \
+		".phases[0].map_numbers[\"t_pchash[5].a\"].last ==
+		 ([range($n) | 5001 + 100000 * .] | add)"
+	holds "$n CPUs: nothing changed, and nothing was called unstable" \
+		'[.maps[] | .unstable, .entries[]?.unstable] | any | not'
+}
+
+for t in 1:1n1l1c1t 16:2n4l2c2t; do
+	scenario "${t#*:}"
+	run_ktstr "$tmp/${t#*:}.toml"
+	percpu "${t%:*}"
 done
-holds "the scheduler filled its maps" \
-	'.maps["maps.bss"].entries[0].value | .failed == 0 and .filled > 0'
-holds "nothing changed, and nothing was called unstable" \
-	'[.maps[] | .unstable, .entries[]?.unstable] | any | not'
+
+# Of the last one, what does not differ.
 holds "arena: the pages that are there" \
 	'.maps.t_arena | .pages == 3 and .bytes == 12288 and .max_pages == 100'
 holds "Bloom filter: its size, and that its keys can't be had" \
@@ -222,8 +276,6 @@ holds "struct_ops: ready, and its callbacks by name" \
 	 ([.programs[].op] | sort) == ["exit_task", "init", "init_task"]'
 holds "numbers of a hash" \
 	'.phases[0].map_numbers["t_hash[133].b"].last == 133002'
-holds "a per-CPU hash's numbers are summed" \
-	'.phases[0].map_numbers["t_pchash[5].a"].last == 5001'
 holds "nor are the zeroes of a kernel that does not count shown as counts" \
 	'[.maps.maps_ops.programs[] | .run_count, .run_ns] == [null, null, null,
 	 null, null, null]'

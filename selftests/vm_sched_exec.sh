@@ -66,6 +66,7 @@ holds "scx_qmap: its maps are read by the host" \
 	'.maps | has("scx_qmap.bss") and has("qmap_ops") and ([.[] | select(.source == "host")] | length > 3)'
 holds "scx_qmap: so are its callbacks" \
 	'.maps.qmap_ops.programs | any(.name == "qmap_enqueue" and .verified_insns > 0)'
+# shellcheck disable=SC2016 # jq's variables
 holds "scx_qmap: and counted, each phase its own runs" \
 	'.phases[0].sched.ops.dispatch as $run |
 	 (.maps.qmap_ops.programs[] | select(.op == "dispatch")) as $all |
