@@ -12,6 +12,7 @@ const char *look_why_name(enum look_why why)
 		[LOOK_STEP] = "step",
 		[LOOK_EVERY] = "every",
 		[LOOK_DEATH] = "death",
+		[LOOK_GAP] = "gap",
 	};
 
 	return names[why];

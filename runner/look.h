@@ -17,6 +17,7 @@ enum look_why {
 	LOOK_STEP,		/* a step of the scenario */
 	LOOK_EVERY,		/* telemetry.freeze_every */
 	LOOK_DEATH,		/* the scheduler dies */
+	LOOK_GAP,		/* a worker does not get on */
 };
 
 /* Who saw the scheduler die. */
@@ -27,7 +28,7 @@ enum look_seen {
 	LOOK_SEEN_MESSAGE,	/* the agent: no sample was first */
 };
 
-/** look_why_name() - "step", "every", "death" */
+/** look_why_name() - "step", "every", "death", "gap" */
 const char *look_why_name(enum look_why why);
 /** look_seen_name() - "watchpoint", "sample", "message"; NULL: none */
 const char *look_seen_name(enum look_seen seen);

@@ -6,10 +6,10 @@
 #include "lib/log.h"
 #include "lib/path.h"
 #include "runner/look.h"
+#include "runner/look_gap.h"
 #include "runner/sampler.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,17 +119,12 @@ static json_t *workers_json(const struct session *s)
 	return workers;
 }
 
-/* Source: kernel/sched/ext, enum scx_dsq_id_flags: bit 63 is the kernel's own */
 static json_t *dsq_json(const struct mon_task *t)
 {
-	if (!t->on_dsq)
-		return json_null();
-	if (t->dsq_id == (1ull << 63 | 1))
-		return json_string("global");
-	if (t->dsq_id >> 62 == 3 || t->dsq_id == (1ull << 63 | 2))
-		return json_string("local");
-	return json_sprintf("%s%" PRIu64, t->dsq_id >> 63 ? "builtin " : "",
-			    t->dsq_id & (UINT64_MAX >> 1));
+	char text[32];
+
+	return t->on_dsq ? json_string(look_dsq_name(t->dsq_id, text)) :
+		json_null();
 }
 
 /* Who runs, and who waits where. */
@@ -252,6 +247,7 @@ static uint64_t thaw(struct session *s, uint64_t asked_ns, bool stood)
 		note_running(s, &l->log);
 	publish(s);
 	vm_thaw(s->vm);
+	session_gaps_thaw(s, end_ns - asked_ns);
 	return end_ns;
 }
 
@@ -265,6 +261,7 @@ static void take_look(struct session *s, enum look_why why, const char *name,
 
 	if (!look)
 		return;
+	session_gaps_freeze(s);
 	sampler_pause(s->sampler, true);
 	err = vm_freeze(s->vm, PARK_NS);
 	frozen_ns = clock_now_ns();
@@ -322,6 +319,11 @@ void session_look_death(struct session *s, enum look_seen seen)
 		return;
 	l->death_taken = true;
 	take_look(s, LOOK_DEATH, NULL, seen);
+}
+
+void session_look_gap(struct session *s, const char *name)
+{
+	take_look(s, LOOK_GAP, name, LOOK_SEEN_NONE);
 }
 
 /*
@@ -402,12 +404,14 @@ void session_looks_phase_start(struct session *s, uint32_t index)
 				 LOOK_MAX_ORDERS);
 	}
 	arm(l);
+	session_gaps_phase_start(s, index);
 }
 
 void session_looks_phase_end(struct session *s)
 {
 	look_schedule_end(&s->looks->schedule);
 	arm(s->looks);
+	session_gaps_phase_end(s);
 }
 
 int session_looks_death_fd(const struct session *s)

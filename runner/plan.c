@@ -371,13 +371,36 @@ static json_t *phases_json(const struct scenario *s)
 	return phases;
 }
 
-static json_t *telemetry_json(const struct scn_telemetry *t)
+/*
+ * How long a gap is looked at: half of what fails, so that the victim still
+ * waits. Not where the gap is no fault, and not where run_delay is judged,
+ * which the kernel goes on counting while the VM is frozen.
+ */
+static json_t *look_gap_json(const struct scenario *s)
 {
-	return json_pack("{s:o,s:o,s:o,s:b,s:o}", "interval_ns",
+	const struct scn_automatic *a = &s->automatic;
+	unsigned int expect = s->scheduler.expect;
+	unsigned int i;
+
+	if (!a->look || !a->gap_ns || expect == SCN_EXPECT_STALL ||
+	    expect == SCN_EXPECT_ERROR)
+		return json_null();
+	for (i = 0; i < s->nr_checks; i++)
+		if (strstr(s->checks[i].metric_name, ".run_delay."))
+			return json_null();
+	return json_u64(a->gap_ns / 2);
+}
+
+static json_t *telemetry_json(const struct scenario *s)
+{
+	const struct scn_telemetry *t = &s->telemetry;
+
+	return json_pack("{s:o,s:o,s:o,s:o,s:b,s:o}", "interval_ns",
 			 json_u64(t->interval_ns), "maps",
 			 strings_json(&t->maps, 0),
 			 "freeze_every_ns", t->freeze_every_ns == FIELD_UNSET ?
 			 json_null() : json_u64(t->freeze_every_ns),
+			 "look_gap_ns", look_gap_json(s),
 			 "bpf_stats", t->bpf_stats, "observers",
 			 strings_json(&t->observers, 0));
 }
@@ -391,7 +414,7 @@ json_t *plan_new(const struct scenario *s, uint64_t seed)
 			 disks_json(s, seed), "scheduler",
 			 scheduler_json(&s->scheduler), "workloads",
 			 workloads_json(s, seed), "phases", phases_json(s),
-			 "telemetry", telemetry_json(&s->telemetry));
+			 "telemetry", telemetry_json(s));
 }
 
 /* checks */

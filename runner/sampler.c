@@ -562,6 +562,22 @@ int sampler_running(struct sampler *s, struct mon_task *tasks,
 	return nr;
 }
 
+int sampler_read_task(struct sampler *s, uint32_t pid, uint64_t *task,
+		      struct mon_task_now *now)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (!*task)
+		err = mon_find_task(s->mon, pid, task);
+	if (!err)
+		err = mon_read_task(s->mon, *task, pid, now);
+	if (err)
+		*task = 0;
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
 int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len)
 {
 	int err;

@@ -116,6 +116,13 @@ int sampler_tasks(struct sampler *s, struct mon_task *tasks, unsigned int max);
 int sampler_running(struct sampler *s, struct mon_task *tasks,
 		    unsigned int max);
 
+/**
+ * sampler_read_task() - as mon_read_task()
+ * @task: 0 at first; where it was found, for the next time
+ */
+int sampler_read_task(struct sampler *s, uint32_t pid, uint64_t *task,
+		      struct mon_task_now *now);
+
 /** sampler_exit_kind_kva() - as mon_exit_kind_kva(); -ENOTSUP without @s */
 int sampler_exit_kind_kva(struct sampler *s, uint64_t *kva, unsigned int *len);
 

@@ -211,6 +211,7 @@ struct scn_check {
 struct scn_automatic {
 	struct table_base base;
 	bool progress, scheduler, disk, guest, cpuset, program;
+	bool look;		/* no check: a frozen look at a long gap */
 	uint64_t gap_ns;
 	double telemetry, fairness, noise;
 };

@@ -677,6 +677,7 @@ static const struct field automatic_fields[] = {
 	{ .key = "progress", .type = FIELD_BOOL, AT(scn_automatic, progress) },
 	{ .key = "gap", .type = FIELD_CUSTOM, AT(scn_automatic, gap_ns),
 	  .parse = parse_gap, .print = print_gap },
+	{ .key = "look", .type = FIELD_BOOL, AT(scn_automatic, look) },
 	{ .key = "cpuset", .type = FIELD_BOOL, AT(scn_automatic, cpuset) },
 	{ .key = "scheduler", .type = FIELD_BOOL,
 	  AT(scn_automatic, scheduler) },
@@ -701,7 +702,7 @@ static const struct table_spec automatic_spec = {
 	.size = sizeof(struct scn_automatic),
 	.defaults = &(const struct scn_automatic){
 		.progress = true, .scheduler = true, .disk = true,
-		.guest = true, .cpuset = true, .program = true,
+		.guest = true, .cpuset = true, .program = true, .look = true,
 		.gap_ns = GAP_DEFAULT,
 		.telemetry = TELEMETRY_DEFAULT, .fairness = FAIRNESS_DEFAULT,
 		.noise = NOISE_DEFAULT,

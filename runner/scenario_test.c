@@ -419,6 +419,8 @@ static const struct bad {
 	{ LOAD "[automatic]\nprogres = false\n",
 	  "t.toml:7:1: error: unknown key \"progres\" in [automatic]",
 	  "did you mean \"progress\"?" },
+	{ LOAD "[automatic]\nlook = \"1s\"\n",
+	  "t.toml:7:8: error: look must be a boolean*", NULL },
 	{ LOAD "[automatic]\nnoise = 2\n",
 	  "t.toml:7:9: error: noise must be at most 100%", NULL },
 	{ LOAD "[automatic]\ntelemetry = 1.5\n",
@@ -652,7 +654,7 @@ START_TEST(a_plan_has_everything_in_base_units)
 	assert_json("[0, 2, 3]", json_object_get(
 		json_array_get(json_object_get(plan, "workloads"), 1),
 		"cpus"));
-	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"], \"freeze_every_ns\": 500000000, \"bpf_stats\": true, \"observers\": [\"wake_latency\"]}",
+	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"], \"freeze_every_ns\": 500000000, \"look_gap_ns\": null, \"bpf_stats\": true, \"observers\": [\"wake_latency\"]}",
 		    json_object_get(plan, "telemetry"));
 	assert_json("\"x\"", json_object_get(scheduler, "name"));
 	assert_json("\"object\"", json_object_get(scheduler, "kind"));
@@ -677,6 +679,37 @@ START_TEST(a_phase_without_an_interval_has_the_scenarios)
 	json_array_foreach(json_object_get(plan, "phases"), i, phase)
 		assert_json(expected[i], json_object_get(phase, "interval_ns"));
 	ck_assert_uint_eq(4, i);
+	json_decref(plan);
+	scenario_free(s);
+}
+END_TEST
+
+static const struct {
+	const char *lines, *look_gap_ns;
+} look_cases[] = {
+	{ "", "1000000000" },
+	{ "[automatic]\ngap = \"600ms\"\n", "300000000" },
+	{ "[automatic]\nlook = false\n", "null" },
+	{ "[automatic]\ngap = false\n", "null" },
+	{ "[scheduler]\nbuiltin = \"stall\"\nexpect = \"stall\"\n", "null" },
+	{ "[scheduler]\nbuiltin = \"simple\"\nexpect = \"error\"\n", "null" },
+	{ "[scheduler]\nbuiltin = \"simple\"\nexpect = \"exit\"\n",
+	  "1000000000" },
+	{ "[[check]]\nmetric = \"w.run_delay.mean\"\nmax = \"1s\"\n", "null" },
+	{ "[[check]]\nmetric = \"w.gap.max\"\nmax = \"1s\"\n", "1000000000" },
+};
+
+START_TEST(a_gap_is_looked_at_half_way_where_that_spoils_nothing)
+{
+	char text[512];
+	struct scenario *s;
+	json_t *plan;
+
+	snprintf(text, sizeof(text), LOAD "%s", look_cases[_i].lines);
+	s = parse(text, NULL);
+	plan = plan_new(s, 1);
+	assert_json(look_cases[_i].look_gap_ns, json_object_get(
+		json_object_get(plan, "telemetry"), "look_gap_ns"));
 	json_decref(plan);
 	scenario_free(s);
 }
@@ -959,6 +992,9 @@ int main(void)
 			    0, 2);
 	tcase_add_test(tc, a_plan_has_everything_in_base_units);
 	tcase_add_test(tc, a_phase_without_an_interval_has_the_scenarios);
+	tcase_add_loop_test(tc,
+		a_gap_is_looked_at_half_way_where_that_spoils_nothing, 0,
+		sizeof(look_cases) / sizeof(look_cases[0]));
 	tcase_add_test(tc, a_step_keeps_what_it_does_not_name);
 	tcase_add_test(tc, checks_are_in_base_units_too);
 	tcase_add_test(tc, what_is_left_out_has_its_default);

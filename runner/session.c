@@ -464,6 +464,8 @@ static void on_started(void *ctx)
 		err = session_progress_start(s);
 	if (!err)
 		err = session_looks_start(s);
+	if (!err)
+		err = session_gaps_start(s);
 	if (err)
 		log_err("session: main loop: %s", strerror(-err));
 }
@@ -737,6 +739,7 @@ static void session_close(struct session *s)
 	session_load_close(s);
 	session_progress_close(s);
 	session_looks_close(s);
+	session_gaps_close(s);
 	frame_reader_fini(&s->reader);
 	console_log_close(&s->console);
 	if (s->agent_log)
@@ -817,6 +820,8 @@ int cmd_vm(int argc, char **argv)
 		err = open_outputs(s);
 	if (!err)
 		err = session_looks_open(s);
+	if (!err)
+		err = session_gaps_open(s);
 	if (!err)
 		err = session_exec_open(s, &exec_ops);
 	if (!err)

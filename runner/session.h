@@ -102,6 +102,7 @@ struct session {
 	struct session_progress *progress;	/* owned; NULL: not asked for */
 	struct looks *looks;		/* owned; frozen looks */
 	struct observe *observe;	/* owned; NULL: none is asked for */
+	struct gaps *gaps;		/* owned; workers that don't get on */
 	size_t step;			/* of the phase, to be done next */
 	bool step_waits;		/* it is with the agent */
 	json_t *steps;			/* array: what the agent answered */
@@ -241,9 +242,29 @@ int session_looks_death_fd(const struct session *s);
 void session_looks_watch(struct session *s);
 /** session_look_death() - it dies: look, unless that was done already */
 void session_look_death(struct session *s, enum look_seen seen);
+/** session_look_gap() - @name does not get on */
+void session_look_gap(struct session *s, const char *name);
 const struct frozen_log *session_frozen(const struct session *s);
 /** session_looks_json() - looks{} of the result, new reference; NULL: none */
 json_t *session_looks_json(const struct session *s);
+
+/* look_watch.c: workers that do not get on */
+
+/** session_gaps_open() - after the plan is read. 0 or -errno. */
+int session_gaps_open(struct session *s);
+/** session_gaps_start() - once the main loop is there. 0 or -errno. */
+int session_gaps_start(struct session *s);
+/** session_gaps_close() - after the sampler's thread has ended */
+void session_gaps_close(struct session *s);
+/** session_gaps_sample() - a look at all of them; the sampler's thread */
+void session_gaps_sample(struct session *s);
+void session_gaps_phase_start(struct session *s, uint32_t index);
+void session_gaps_phase_end(struct session *s);
+/** session_gaps_freeze() - from here to session_gaps_thaw() nobody gets on */
+void session_gaps_freeze(struct session *s);
+void session_gaps_thaw(struct session *s, uint64_t frozen_ns);
+/** session_gaps_json() - gaps[] of the facts, new reference */
+json_t *session_gaps_json(struct session *s);
 
 /** session_nr_cpus() - of the plan */
 unsigned int session_nr_cpus(const struct session *s);

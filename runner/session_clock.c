@@ -50,7 +50,10 @@ static size_t wake_trace(void *ctx, unsigned int disk, struct vm_disk_io *io,
 
 static void on_sample(void *ctx, uint32_t phase)
 {
-	io_wake_drain(ctx, phase);
+	struct session *s = ctx;
+
+	io_wake_drain(s->io_wake, phase);
+	session_gaps_sample(s);
 }
 
 void session_open_io_wake(struct session *s)
@@ -68,8 +71,8 @@ void session_open_io_wake(struct session *s)
 				  &ops, s, &s->io_wake);
 	if (err)
 		log_warn("session: io_wake: %s", strerror(-err));
-	else if (s->io_wake)
-		sampler_on_sample(s->sampler, on_sample, s->io_wake);
+	else
+		sampler_on_sample(s->sampler, on_sample, s);
 }
 
 /* From before the phase to after it. */

@@ -626,7 +626,7 @@ json_t *session_facts(struct session *s)
 		return NULL;
 	}
 	json_object_update_new(facts, json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o*, s:o*, s:O, s:o}",
+		"{s:o, s:o, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o*, s:o*, s:o, s:O, s:o}",
 		"end", end_json(s), "agent", agent_json(s),
 		"timing", timing_json(s),
 		"workloads", workloads_json(s, -1),
@@ -638,6 +638,7 @@ json_t *session_facts(struct session *s)
 		"host", host_json(s),
 		"looks", session_looks_json(s),
 		"observers", session_observers_json(s, -1),
+		"gaps", session_gaps_json(s),
 		"steps", s->steps,
 		"phases", phases));
 	return facts;

@@ -110,8 +110,10 @@ START_TEST(no_completion_before_the_latency_l7)
 	test_disk_step(&d, BLK_TOKEN_THROTTLE);
 	test_disk_expect_none(&d);
 	ck_assert_uint_eq(0, test_disk_stats(&d).reads);
+	ck_assert(test_disk_stats(&d).busy_now);
 	fire_at(T0 + 10 * MS);
 	expect_ok(0, 513);
+	ck_assert(!test_disk_stats(&d).busy_now);
 	ck_assert_uint_eq(1, test_disk_stats(&d).reads);
 	ck_assert_uint_eq(1, d.irq.used);
 	ck_assert_uint_eq(0, in_flight());

@@ -407,11 +407,13 @@ START_TEST(stall_is_counted_once_and_the_gauge_falls_c5)
 {
 	exhaust();
 	ck_assert(!test_disk_stats(&d).throttled_now);
+	ck_assert(!test_disk_stats(&d).busy_now);
 	submit(1, IN, 0, 512);
 	submit(2, IN, 0, 512);
 	test_disk_kick(&d);
 	ck_assert_uint_eq(1, test_disk_stats(&d).throttle_events);
 	ck_assert(test_disk_stats(&d).throttled_now);
+	ck_assert(test_disk_stats(&d).busy_now);
 	/* too early: the same chain goes on waiting */
 	d.sys.now_ns += 1000;
 	test_disk_step(&d, BLK_TOKEN_THROTTLE);

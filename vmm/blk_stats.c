@@ -88,6 +88,20 @@ uint64_t blk_span_read(const struct blk_span *s, uint64_t now_ns)
 	return closed;
 }
 
+static uint64_t count_of(const struct blk_stats *st, enum vm_disk_hist which)
+{
+	/* Relaxed: lib/hist.c writes it so. */
+	return __atomic_load_n(&st->hist[which].count, __ATOMIC_RELAXED);
+}
+
+/* What is done is read first: it is never more than what was admitted. */
+static bool in_flight(const struct blk_stats *st)
+{
+	uint64_t done = count_of(st, VM_DISK_HIST_SERVICE);
+
+	return count_of(st, VM_DISK_HIST_QUEUE) > done;
+}
+
 void blk_stats_read(const struct blk_stats *st, uint64_t now_ns,
 		    struct vm_disk_stats *out)
 {
@@ -118,6 +132,7 @@ void blk_stats_read(const struct blk_stats *st, uint64_t now_ns,
 		.fault_stalled_ns = get(&st->n[BLK_N_FAULT_STALLED_NS]),
 		.fault_torn_writes = get(&st->n[BLK_N_FAULT_TORN]),
 		.throttled_now = is_on(&st->throttled),
+		.busy_now = is_on(&st->queued) || in_flight(st),
 	};
 }
 

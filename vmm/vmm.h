@@ -258,6 +258,8 @@ struct vm_disk_stats {
 	uint64_t fault_stalled_ns; /* as long as these were asked for */
 	uint64_t fault_torn_writes; /* at the VM's end */
 	bool throttled_now;	/* the gauge */
+	bool busy_now;		/* a chain was seen in the ring, or a request is
+				 * in flight */
 };
 
 /** vm_disk_stats_read() - a consistent enough copy; any thread, lock-free. */
