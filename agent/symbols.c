@@ -14,6 +14,7 @@ const char *const symbol_names[SYMBOLS_NR] = {
 	"vmemmap_base", "__per_cpu_offset", "runqueues", "map_idr", "prog_idr",
 	"scx_root", "scx_enable_state_var", "init_task", "nr_cpu_ids",
 	"jiffies_64", "nr_node_ids", "bpf_stats_enabled_key",
+	"psi_system", "psi_disabled",
 	/* of kernels before 6.16, which had one scheduler and no struct of it */
 	"scx_ops", "scx_ops_enable_state_var", "scx_exit_kind",
 	"scx_exit_info", "dsq_hash",

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SYMBOLS_NR 21
+#define SYMBOLS_NR 23
 
 extern const char *const symbol_names[SYMBOLS_NR];
 

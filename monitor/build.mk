@@ -17,6 +17,7 @@ monitor-objs := \
 	monitor.o \
 	numbers.o \
 	page_walk.o \
+	psi.o \
 	queue.o \
 	sched.o \
 	sched_details.o \
@@ -29,7 +30,7 @@ $(eval $(call archive,monitor,$(monitor-objs)))
 # The hand-made guest is a test's, not the archive's.
 monitor-tests := btf_json_test cpus_test details_test hash_numbers_test hostile_test \
 	kmem_test live_test map_kinds_test map_test monitor_test page_walk_test \
-	tasks_test
+	psi_test tasks_test
 monitor-test-libs := $(O)/monitor/test_image.o $(O)/monitor/monitor.a $(LIBBPF_LIBS) -ljansson
 $(eval $(call unit_tests,monitor,$(monitor-tests),monitor,$(monitor-test-libs)))
 $(addprefix $(O)/monitor/,$(monitor-tests)): $(O)/monitor/test_image.o

@@ -4,6 +4,7 @@
 #include "monitor/btf_json.h"
 #include "monitor/dsq.h"
 #include "monitor/monitor_priv.h"
+#include "monitor/psi.h"
 #include "monitor/sched_details.h"
 
 #include <stdlib.h>
@@ -49,6 +50,7 @@ static const struct part {
 	{ "schedstat", schedstat_json },
 	{ "domains", domains_json },
 	{ "exit", exit_json },
+	{ "psi", psi_json },
 };
 
 json_t *details_json(struct monitor *mon)

@@ -191,6 +191,15 @@ static const struct kfield_spec {
 	[KF_PROG_STATS_NSECS] = { K_WORD, { "bpf_prog_stats.nsecs" } },
 	[KF_STATIC_KEY_ENABLED] = { K_WORD, { "static_key.enabled" } },
 
+	[KF_PSI_LOCK] = { K_WORD, { "psi_group.avgs_lock.owner" } },
+	[KF_PSI_PCPU] = { K_WORD, { "psi_group.pcpu" } },
+	[KF_PSI_TOTAL] = { K_BYTES, { "psi_group.total" } },
+	[KF_PSI_CPU] = { K_BYTES, { "psi_group_cpu" } },
+	[KF_PSI_CPU_MASK] = { K_WORD, { "psi_group_cpu.state_mask" } },
+	[KF_PSI_CPU_START] = { K_WORD, { "psi_group_cpu.state_start" } },
+	[KF_PSI_CPU_TIMES] = { K_BYTES, { "psi_group_cpu.times" } },
+	[KF_PSI_CPU_PREV] = { K_BYTES, { "psi_group_cpu.times_prev" } },
+
 	[KF_BTF_DATA] = { K_WORD, { "btf.data" } },
 	[KF_BTF_DATA_SIZE] = { K_WORD, { "btf.data_size" } },
 	[KF_BTF_ID] = { K_WORD, { "btf.id" } },

@@ -166,6 +166,15 @@ enum kfield_id {
 	KF_PROG_STATS_NSECS,
 	KF_STATIC_KEY_ENABLED,
 
+	KF_PSI_LOCK,		/* the task that holds it, and flags */
+	KF_PSI_PCPU,
+	KF_PSI_TOTAL,		/* u64 [aggregator][state but the last] */
+	KF_PSI_CPU,		/* its size */
+	KF_PSI_CPU_MASK,
+	KF_PSI_CPU_START,
+	KF_PSI_CPU_TIMES,	/* u32 [state] */
+	KF_PSI_CPU_PREV,	/* u32 [aggregator][state] */
+
 	KF_BTF_DATA,
 	KF_BTF_DATA_SIZE,
 	KF_BTF_ID,

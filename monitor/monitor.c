@@ -38,6 +38,8 @@ const char *const mon_symbol_names[MON_SYM_NR] = {
 	[MON_SYM_JIFFIES] = "jiffies_64",
 	[MON_SYM_NR_NODE_IDS] = "nr_node_ids",
 	[MON_SYM_BPF_STATS_KEY] = "bpf_stats_enabled_key",
+	[MON_SYM_PSI_SYSTEM] = "psi_system",
+	[MON_SYM_PSI_DISABLED] = "psi_disabled",
 	[MON_SYM_SCX_OPS] = "scx_ops",
 	[MON_SYM_SCX_OPS_ENABLE_STATE_VAR] = "scx_ops_enable_state_var",
 	[MON_SYM_SCX_EXIT_KIND] = "scx_exit_kind",
@@ -109,6 +111,7 @@ static int open_guest(struct monitor *mon, const void *btf, size_t btf_len,
 			    "the kernel's BTF (%zu bytes) does not parse",
 			    btf_len);
 	scx_layout_init(mon);
+	psi_layout_init(mon);
 
 	err = locate_kernel(&mon->kmem, &mon->mem, &mon->info,
 			    &mon->phys_base);

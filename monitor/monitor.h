@@ -38,6 +38,8 @@ enum mon_symbol {
 	MON_SYM_JIFFIES,
 	MON_SYM_NR_NODE_IDS,
 	MON_SYM_BPF_STATS_KEY,
+	MON_SYM_PSI_SYSTEM,
+	MON_SYM_PSI_DISABLED,
 	/* Before 6.16 one scheduler, and no struct of it. */
 	MON_SYM_SCX_OPS,
 	MON_SYM_SCX_OPS_ENABLE_STATE_VAR,
@@ -306,7 +308,9 @@ int mon_read_progs(struct monitor *mon, struct mon_prog *progs,
  * "subs": [{"name", "level", "cgroup", "exit_kind", "bypass_depth"}], the
  * schedulers below the root one; "schedstat": [{NAME: count}] by CPU;
  * "domains": [[{"name", "level", "span_weight", "imbalance_pct", "flags"}]] by
- * CPU, the innermost first; "exit": as mon_scx_exit()}. null: not available.
+ * CPU, the innermost first; "exit": as mon_scx_exit(); "psi": {"cpu_some_ns",
+ * "io_some_ns", "io_full_ns", "memory_some_ns", "memory_full_ns"}, as
+ * /proc/pressure would say now}. null: not available.
  *
  * Return: new reference, or NULL out of memory.
  */

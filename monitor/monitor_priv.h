@@ -7,6 +7,7 @@
 #include "monitor/kmem.h"
 #include "monitor/map.h"
 #include "monitor/monitor.h"
+#include "monitor/psi.h"
 #include "monitor/scx.h"
 
 #define MON_MAX_MAPS 128
@@ -37,6 +38,7 @@ struct monitor {
 	uint64_t percpu_off[MON_MAX_CPUS];
 
 	struct scx_layout scx;
+	struct psi_layout psi;
 	uint64_t jiffy_ns;	/* 0: not told yet */
 
 	struct mon_map *maps[MON_MAX_MAPS];	/* owned */

@@ -136,6 +136,11 @@ static const struct {
 	  false },
 	{ "bpf_htab", "u64 ma;bpf_map map;ptr buckets;u32 n_buckets;", false },
 	{ "static_key", "atomic_t enabled;ptr entries;", false },
+	{ "mutex", "u64 owner;u32 wait_lock;", false },
+	{ "psi_group_cpu",
+	  "u32 state_mask;u32x7 times;u64 state_start;u32x14 times_prev;",
+	  false },
+	{ "psi_group", "mutex avgs_lock;ptr pcpu;u64x12 total;", false },
 	{ "u64_stats_t", "u64 v;", false },
 	{ "bpf_prog_stats", "u64_stats_t cnt;u64_stats_t nsecs;", false },
 	{ "bpf_prog_aux", "u32 id;char16 name;u32 verified_insns;", false },
@@ -191,11 +196,14 @@ static int scalar_type(struct btf *btf, const char *name, unsigned int slots)
 	static const struct {
 		const char *name;
 		unsigned int nelems;
-		bool ptrs;
+		unsigned int size; /* of an integer; 0: a pointer */
 	} arrays[] = {
-		{ "char128", 128, false }, { "char16", 16, false },
-		{ "char0", 0, false }, { "ptr0", 0, true },
+		{ "char128", 128, 1 }, { "char16", 16, 1 }, { "char0", 0, 1 },
+		{ "ptr0", 0, 0 }, { "u32x7", 7, 4 }, { "u32x14", 14, 4 },
+		{ "u64x12", 12, 8 },
 	};
+	static const char *const names[] = { [1] = "char", [4] = "unsigned int",
+					     [8] = "unsigned long" };
 	int index, elem;
 	size_t i;
 
@@ -214,9 +222,10 @@ static int scalar_type(struct btf *btf, const char *name, unsigned int slots)
 	for (i = 0; i < NR(arrays); i++) {
 		if (strcmp(arrays[i].name, name))
 			continue;
-		elem = arrays[i].ptrs ? btf__add_ptr(btf, 0) :
-					btf__add_int(btf, "char", 1,
-						     BTF_INT_SIGNED);
+		elem = !arrays[i].size ? btf__add_ptr(btf, 0) :
+			btf__add_int(btf, names[arrays[i].size],
+				     arrays[i].size, arrays[i].size == 1 ?
+				     BTF_INT_SIGNED : 0);
 		return btf__add_array(btf, index, elem, arrays[i].nelems);
 	}
 	return -1;
@@ -337,6 +346,19 @@ static void add_enums(struct test_image *ti)
 		btf__add_enum_value(btf, "SCX_ENABLING", 12);
 		btf__add_enum_value(btf, "SCX_DISABLING", 13);
 	}
+	/* In another order than any kernel's; non-idle is the last of all. */
+	btf__add_enum(btf, "psi_states", 4);
+	btf__add_enum_value(btf, "PSI_CPU_SOME", 0);
+	btf__add_enum_value(btf, "PSI_MEM_FULL", 1);
+	btf__add_enum_value(btf, "PSI_IO_SOME", 2);
+	btf__add_enum_value(btf, "PSI_OTHER", 3);
+	btf__add_enum_value(btf, "PSI_IO_FULL", 4);
+	btf__add_enum_value(btf, "PSI_MEM_SOME", 5);
+	btf__add_enum_value(btf, "PSI_NONIDLE", 6);
+	btf__add_enum_value(btf, "NR_PSI_STATES", 7);
+	btf__add_enum(btf, "psi_aggregators", 4);
+	btf__add_enum_value(btf, "PSI_POLL", 0);
+	btf__add_enum_value(btf, "PSI_AVGS", 1);
 	btf__add_enum(btf, "bpf_struct_ops_state", 4);
 	btf__add_enum_value(btf, "BPF_STRUCT_OPS_STATE_READY", 33);
 	btf__add_enum(btf, "bpf_map_type", 4);
@@ -834,12 +856,16 @@ static void make_symbols(struct test_image *ti)
 	sym[MON_SYM_INIT_TASK] = ti_image(ti, 64);
 	sym[MON_SYM_BPF_STATS_KEY] = ti_image(ti, ti_size(ti, "static_key"));
 	ti_set(ti, sym[MON_SYM_BPF_STATS_KEY], "static_key.enabled", 1);
+	sym[MON_SYM_PSI_DISABLED] = ti_image(ti, ti_size(ti, "static_key"));
+	sym[MON_SYM_PSI_SYSTEM] = ti_image(ti, ti_size(ti, "psi_group"));
 
 	for (cpu = 0; cpu < ti->cfg.cpus; cpu++) {
 		ti->percpu_off[cpu] = PERCPU_STRIDE * (cpu + 1);
 		ti_write_u64(ti, sym[MON_SYM_PER_CPU_OFFSET] + cpu * 8,
 			     ti->percpu_off[cpu]);
 	}
+	ti_set(ti, sym[MON_SYM_PSI_SYSTEM], "psi_group.pcpu",
+	       ti_percpu(ti, ti_size(ti, "psi_group_cpu")));
 	sym[MON_SYM_RUNQUEUES] = ti_percpu(ti, ti_size(ti, "rq"));
 	for (cpu = 0; cpu < ti->cfg.cpus; cpu++) {
 		uint64_t idle = sym[MON_SYM_INIT_TASK] + cpu * 8;

@@ -30,17 +30,25 @@ static bool growth(json_t *start, json_t *end, const char *key,
 }
 
 /* Add to @obj's @key; what one phase does not know is not known of all. */
-static void add_growth(json_t *obj, const char *key, json_t *start,
-		       json_t *end, const char *from_key)
+static void add_delta(json_t *obj, const char *key, bool known,
+		      json_int_t delta)
 {
 	json_t *sum = json_object_get(obj, key);
-	json_int_t delta;
 
 	if (json_is_null(sum))
 		return;
-	json_object_set_new(obj, key, growth(start, end, from_key, &delta) ?
+	json_object_set_new(obj, key, known ?
 			    json_integer(json_integer_value(sum) + delta) :
 			    json_null());
+}
+
+static void add_growth(json_t *obj, const char *key, json_t *start,
+		       json_t *end, const char *from_key)
+{
+	json_int_t delta = 0;
+	bool known = growth(start, end, from_key, &delta);
+
+	add_delta(obj, key, known, delta);
 }
 
 static void add_op(json_t *ops, const char *name, json_t *start, json_t *end,
@@ -117,6 +125,43 @@ static json_t *schedstat_json(const struct session *s, int phase)
 	return cpus;
 }
 
+/*
+ * Growth of the kernel's pressure times, added up over phases. They are as the
+ * kernel would tell them at that moment, and what is not yet in its totals is
+ * weighed anew each time: by a little they can shrink, which is no pressure.
+ */
+static json_t *psi_json(const struct session *s, int phase)
+{
+	json_t *sums = json_object(), *end, *value;
+	bool known = false;
+	const char *name;
+	uint32_t i;
+
+	for (i = 0; i < s->nr_phases; i++) {
+		json_t *from = json_object_get(s->phases[i].details_start,
+					       "psi");
+
+		if (!in_part(s, phase, i))
+			continue;
+		end = json_object_get(s->phases[i].details_end, "psi");
+		known = json_is_object(from) && json_is_object(end);
+		if (!known)
+			break;
+		json_object_foreach(end, name, value) {
+			json_t *start = json_object_get(from, name);
+			json_int_t ns = json_integer_value(value) -
+				json_integer_value(start);
+
+			add_delta(sums, name, json_is_integer(start) &&
+				  json_is_integer(value), ns > 0 ? ns : 0);
+		}
+	}
+	if (known)
+		return sums;
+	json_decref(sums);
+	return json_null();
+}
+
 /* As it was at the end of the last of these phases. */
 static json_t *last_seen(const struct session *s, int phase, const char *key)
 {
@@ -132,8 +177,9 @@ static json_t *last_seen(const struct session *s, int phase, const char *key)
 void session_details_facts(const struct session *s, int phase, json_t *sched)
 {
 	json_object_update_new(sched, json_pack(
-		"{s:o, s:o, s:o, s:o}", "ops", ops_json(s, phase),
+		"{s:o, s:o, s:o, s:o, s:o}", "ops", ops_json(s, phase),
 		"schedstat", schedstat_json(s, phase),
+		"psi", psi_json(s, phase),
 		"dsqs", last_seen(s, phase, "dsqs"),
 		"subs", last_seen(s, phase, "subs")));
 	if (phase < 0)

@@ -387,7 +387,7 @@ static json_t *phase_json(struct session *s, uint32_t i)
 	uint64_t interval_ns = session_interval_ns(s, i);
 	uint64_t host_ns = phase_host_ns(s, i);
 
-	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o,"
+	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o,"
 			 " s:o, s:o, s:o*, s:{s:I, s:I, s:I, s:I}}",
 			 "name", plan_text(plan, "name"),
 			 "measure", measured(s, i),
@@ -397,6 +397,8 @@ static json_t *phase_json(struct session *s, uint32_t i)
 			 "duration_ns", (json_int_t)session_phase_ns(s, i),
 			 "host_ns", (json_int_t)host_ns,
 			 "frozen_ns", (json_int_t)phase_frozen_ns(s, i),
+			 "guest_start_ns", (json_int_t)p->guest_start_ns,
+			 "guest_end_ns", (json_int_t)p->guest_end_ns,
 			 "workloads", workloads_json(s, i),
 			 "disks", disks_json(s, i),
 			 "sched", sched_json(s, i),
