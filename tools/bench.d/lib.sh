@@ -17,6 +17,33 @@ say() { echo "bench: $*" >&2; }
 # has_kvm: can this machine's KVM run a kernel?
 has_kvm() { "$ktstr" __probe >/dev/null 2>&1; }
 
+# need_qemu: sets qemu and its firmware for -M microvm
+need_qemu() {
+	local dir
+
+	qemu=$(command -v "${KTSTR_QEMU:-qemu-system-x86_64}") || {
+		say "no QEMU to compare with: install qemu-system-x86"
+		exit 1
+	}
+	for dir in /usr/share/qemu /usr/share/seabios /usr/local/share/qemu; do
+		[[ -e $dir/qboot.rom ]] && firmware=$dir/qboot.rom
+	done
+	[[ -n ${firmware:-} ]] || { say "QEMU's qboot.rom is missing"; exit 1; }
+}
+
+# qemu_inside: sets qemu_files, what __emu-exec has to send for QEMU to run
+# there, and qemu_start, how: by its own loader, since there is nothing else
+qemu_inside() {
+	local lib loader
+
+	qemu_files=(--file "$qemu:qemu/qemu" --file "$firmware:qemu/qboot.rom")
+	while read -r lib; do
+		qemu_files+=(--file "$lib:qemu/${lib##*/}")
+		[[ ${lib##*/} == ld-linux* ]] && loader=qemu/${lib##*/}
+	done < <(libraries "$qemu")
+	qemu_start=("$loader" --library-path qemu qemu/qemu -L qemu)
+}
+
 # libraries PROGRAM: what its loader would load, the loader too
 libraries() { ldd "$1" | grep -o '/[^ ]*'; }
 
