@@ -20,3 +20,24 @@ $(O)/tools/bench_telemetry: $(O)/tools/bench_telemetry.o \
 	$(Q)$(CXX) $(KT_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(HOST_LIBS) -lcheck \
 		-lsubunit -lrt
+
+# The disk's measurements: two guests of their own, and what runs them
+$(O)/tools/bench_load: $(O)/tools/bench_load.o $(O)/agent/agent.a $(O)/lib/lib.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) $(STATIC) -s -o $@ $^
+
+bench_disk-objs := $(addprefix $(O)/tools/,bench_disk.o bench_cpu.o)
+$(O)/tools/bench_disk: $(bench_disk-objs) $(bench_vm-uses)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(KT_LDFLAGS) $(STATIC) -o $@ $(bench_disk-objs) \
+		-Wl,--start-group $(bench_vm-uses) -Wl,--end-group $(HOST_LIBS)
+
+bench_free-objs := $(addprefix $(O)/tools/,bench_free.o bench_guest.o)
+bench_free-uses := $(foreach a,vmm lib,$(O)/$(a)/$(a).a)
+$(O)/tools/bench_free: $(bench_free-objs) $(bench_free-uses)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KT_LDFLAGS) $(STATIC) -o $@ $^ $(vmm-libs) -lpthread
+
+bench-programs += $(addprefix $(O)/tools/,bench_load bench_disk bench_free)
+deps += $(addprefix $(O)/tools/,bench_load.d bench_disk.d bench_cpu.d bench_free.d \
+	bench_guest.d)
