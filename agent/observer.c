@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +61,8 @@ static int step_open(struct start *s)
 
 	s->id = obs_find(s->o->name);
 	if (s->id == OBS_NR) {
-		snprintf(s->err_msg, sizeof(s->err_msg), "there is no such observer");
+		snprintf(s->err_msg, sizeof(s->err_msg),
+			 "there is no such observer");
 		return -ENOENT;
 	}
 	snprintf(path, sizeof(path), "%s/%s.bpf.o", s->env->dir, s->o->name);
@@ -92,7 +94,7 @@ static int find_map(struct start *s, const char *name, struct bpf_map **map)
 	return -ENOENT;
 }
 
-/* Before it is loaded: as long a region as the plan needs, and the shared one. */
+/* Before it is loaded: a region as long as the plan needs, the shared one. */
 static int step_set(struct start *s)
 {
 	const struct plan *plan = s->env->plan;
@@ -164,8 +166,7 @@ static int mark_worker(struct bpf_map *map, const struct worker_set *ws,
 
 	if (w->exec && program > 0 && program != w->pid)
 		err = mark_task(map, program, value, &t);
-	if (w->exec)
-		t.flags = KTSTR_OBS_HOLDER;
+	t.flags = w->exec ? KTSTR_OBS_HOLDER : KTSTR_OBS_WORKER;
 	if (!err && w->pid > 0)
 		err = mark_task(map, w->pid, value, &t);
 	return err;
@@ -192,15 +193,71 @@ static int step_mark(struct start *s)
 	return err;
 }
 
+/* An iterator runs while it is read; it says nothing. */
+static int run_iterator(const struct bpf_link *link)
+{
+	int fd = bpf_iter_create(bpf_link__fd(link));
+	char nothing[64];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do {
+		n = read(fd, nothing, sizeof(nothing));
+	} while (n > 0 || (n < 0 && errno == EAGAIN));
+	n = n < 0 ? -errno : 0;
+	close(fd);
+	return n;
+}
+
+static int run_iterators(struct start *s)
+{
+	struct bpf_program *prog;
+	unsigned int i = 0;
+	int err = 0;
+
+	bpf_object__for_each_program(prog, s->o->obj) {
+		if (bpf_program__expected_attach_type(prog) == BPF_TRACE_ITER)
+			err = run_iterator(s->o->links[i]);
+		if (err)
+			return err;
+		i++;
+	}
+	return 0;
+}
+
+/*
+ * Be on each CPU once: who ran there is switched away from, and what was idle
+ * is seen to become so. A CPU that is idle all along would never be heard of.
+ */
+static int visit_cpus(void)
+{
+	cpu_set_t before, one;
+	int cpu, err = 0;
+
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return -errno;
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &before))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof(one), &one))
+			err = -errno;
+	}
+	if (sched_setaffinity(0, sizeof(before), &before))
+		err = -errno;
+	return err;
+}
+
 static int step_attach(struct start *s)
 {
 	struct bpf_program *prog;
 	struct bpf_link *link;
+	int err;
 
 	bpf_object__for_each_program(prog, s->o->obj) {
 		s->nr_programs++;
-		if (!bpf_program__autoattach(prog))
-			continue;
 		if (s->o->nr_links == OBSERVER_MAX_LINKS)
 			return -E2BIG;
 		link = bpf_program__attach(prog);
@@ -208,7 +265,8 @@ static int step_attach(struct start *s)
 			return -errno;
 		s->o->links[s->o->nr_links++] = link;
 	}
-	return 0;
+	err = run_iterators(s);
+	return err ? err : visit_cpus();
 }
 
 static const struct step {

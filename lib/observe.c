@@ -8,6 +8,21 @@ static uint64_t per_workload_phase(const struct obs_dims *d)
 	return (uint64_t)d->workloads * d->phases;
 }
 
+static uint64_t per_phase(const struct obs_dims *d)
+{
+	return d->phases;
+}
+
+static uint64_t per_cpu_workload_phase(const struct obs_dims *d)
+{
+	return (uint64_t)d->cpus * d->workloads * d->phases;
+}
+
+static uint64_t per_worker(const struct obs_dims *d)
+{
+	return d->workers;
+}
+
 static const struct obs_def {
 	const char *name;
 	unsigned int item_bytes;
@@ -15,6 +30,13 @@ static const struct obs_def {
 } defs[] = {
 	[OBS_WAKE_LATENCY] = { "wake_latency", sizeof(struct ktstr_obs_wake),
 			       per_workload_phase },
+	[OBS_IO_COMPLETION] = { "io_completion",
+				sizeof(struct ktstr_obs_io_ring), per_worker },
+	[OBS_WHO_RAN] = { "who_ran", sizeof(struct ktstr_obs_ran),
+			  per_cpu_workload_phase },
+	[OBS_WORK_CONSERVATION] = { "work_conservation",
+				    sizeof(struct ktstr_obs_conserve),
+				    per_phase },
 };
 
 _Static_assert(sizeof(defs) / sizeof(defs[0]) == OBS_NR, "obs_id");

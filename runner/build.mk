@@ -43,7 +43,8 @@ tsan-tests += runner/clock_relation_test runner/sampler_test
 $(eval $(call unit_tests,runner,sample_line_test,runner lib,-ljansson))
 
 # Observers in the guest
-runner-objs += observe.o session_observe.o
+runner-front-objs += observe_facts.o
+runner-objs += observe.o observe_io.o observe_ran.o session_observe.o
 $(eval $(call unit_tests,runner,observe_test,runner lib,-ljansson))
 
 # One command in a VM

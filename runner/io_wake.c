@@ -346,11 +346,17 @@ int io_wake_add(struct io_wake *iw, unsigned int workload, uint32_t phase,
 	completions_of(&iw->disks[disk], clock, done);
 	n = waits_of(iw, disk, start_ns, end_ns, waits);
 	io_pair(done, iw->disks[disk].nr, waits, n, clock->error_ns);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		const struct worker_log *w = &iw->workers[waits[i].owner];
+
 		/* as with every latency: it belongs to where it ends */
-		if (iw->workers[waits[i].owner].workload == workload &&
-		    waits[i].return_ns <= end_ns)
-			count_wait(&waits[i], sum);
+		if (w->workload != workload || waits[i].return_ns > end_ns)
+			continue;
+		count_wait(&waits[i], sum);
+		if (sum->each)
+			sum->each(sum->each_ctx, w->nr, &waits[i],
+				  clock->error_ns);
+	}
 out:
 	free(done);
 	free(waits);

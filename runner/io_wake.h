@@ -15,6 +15,7 @@
 #include "runner/clock_relation.h"
 #include "vmm/vmm.h"
 
+struct io_wait;
 struct io_wake;
 
 /* Where the two streams come from; a test has its own. */
@@ -57,6 +58,10 @@ struct io_wake_sum {
 	uint64_t lost;		/* overwritten before we came */
 	bool clock_unknown;	/* in one of the phases at least */
 	uint64_t error_ns;	/* of the clocks, the worst */
+	/* told of each IO that counts; @worker: in the shared region. Or NULL */
+	void (*each)(void *ctx, unsigned int worker,
+		     const struct io_wait *wait, uint64_t error_ns);
+	void *each_ctx;
 };
 
 /**

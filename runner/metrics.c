@@ -36,6 +36,14 @@ static const struct metric_def workload_metrics[] = {
 	  METRIC_IN_NS, METRIC_TIME, 10000, false },
 	{ "observed.wake_latency.count", "observed.wake_latency_ns.count",
 	  METRIC_IN_NONE, METRIC_COUNT, 0, false },
+	PERCENTILE_ROWS("observed.io.interrupt", "observed.io_ns.interrupt",
+			METRIC_CLOCKS),
+	{ "observed.io.interrupt.count", "observed.io_ns.interrupt.count",
+	  METRIC_IN_NONE, METRIC_COUNT, 0, false },
+	PERCENTILE_ROWS("observed.io.wake", "observed.io_ns.wake", METRIC_TIME),
+	PERCENTILE_ROWS("observed.io.run", "observed.io_ns.run", METRIC_TIME),
+	PERCENTILE_ROWS("observed.io.total", "observed.io_ns.total",
+			METRIC_CLOCKS),
 	{ "run_delay.mean", "run_delay_ns.mean", METRIC_IN_NS, METRIC_TIME, 0,
 	  false },
 	{ "run_delay.max", "run_delay_ns.max", METRIC_IN_NS, METRIC_TIME, 0,
@@ -92,6 +100,12 @@ static const struct metric_def sched_metrics[] = {
 	  false },
 	{ "idle_while_waiting", "sched.idle_while_waiting_ratio",
 	  METRIC_IN_RATIO, METRIC_RATIO, 0, false },
+	{ "observed.idle_while_waiting",
+	  "sched.observed.idle_while_waiting_ratio", METRIC_IN_RATIO,
+	  METRIC_RATIO, 0, false },
+	{ "observed.idle_while_waiting.max",
+	  "sched.observed.idle_while_waiting_ns.max", METRIC_IN_NS,
+	  METRIC_TIME, 0, false },
 	{ "ops.NAME.count", "sched.ops.NAME.count", METRIC_IN_NONE,
 	  METRIC_COUNT, 0, false },
 	{ "ops.NAME.ns", "sched.ops.NAME.ns", METRIC_IN_NS, METRIC_TIME, 0,
@@ -237,6 +251,8 @@ const char *metric_observer(const struct metric_def *def)
 		const char *prefix, *observer;
 	} observers[] = {
 		{ "observed.wake_latency.", "wake_latency" },
+		{ "observed.io.", "io_completion" },
+		{ "observed.idle_while_waiting", "work_conservation" },
 	};
 	size_t i;
 
@@ -257,7 +273,7 @@ bool metric_is_stamped(const struct metric_def *def)
 
 	/* whose tasks sleep and wake, observers see themselves */
 	if (metric_observer(def))
-		return false;
+		return !strncmp(def->name, "observed.io.", 12);
 
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (!strcmp(def->name, others[i]))

@@ -54,6 +54,11 @@ int observe_new(json_t *plan, const struct observe_ops *ops, void *ctx,
 	o->ctx = ctx;
 	o->plan = plan;
 	read_plan(o);
+	if (o->one[OBS_IO_COMPLETION].asked &&
+	    observe_io_new(o->dims.workers, &o->io)) {
+		free(o);
+		return -ENOMEM;
+	}
 	*out = o;
 	return 0;
 }
@@ -68,6 +73,7 @@ void observe_free(struct observe *o)
 		json_decref(o->one[i].report);
 		free(o->one[i].region);
 	}
+	observe_io_free(o->io, o->dims.workers);
 	free(o);
 }
 
@@ -91,7 +97,9 @@ bool observe_on_message(struct observe *o, json_t *body)
 	if ((uint64_t)int_of(body, "bytes") == one->bytes &&
 	    one->bytes <= KTSTR_OBS_MAX_BYTES && int_of(body, "map_id") > 0 &&
 	    int_of(body, "map_id") <= UINT32_MAX)
-		one->map_id = int_of(body, "map_id");
+		__atomic_store_n(&one->map_id,
+				 (uint32_t)int_of(body, "map_id"),
+				 __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -152,6 +160,7 @@ void observe_phase_end(struct observe *o, uint32_t phase, json_t *end_msg)
 	json_t *costs = json_object_get(end_msg, "observers");
 	int i;
 
+	observe_drain(o);
 	for (i = 0; o && i < OBS_NR; i++) {
 		if (!o->one[i].asked)
 			continue;
@@ -209,6 +218,7 @@ static const struct {
 			const struct observe_part *part);
 } of_workloads[] = {
 	{ OBS_WAKE_LATENCY, "wake_latency_ns", wake_json },
+	{ OBS_WHO_RAN, "who_ran", observe_ran_json },
 };
 
 json_t *observe_workload_json(const struct observe *o, unsigned int workload,
@@ -228,6 +238,57 @@ json_t *observe_workload_json(const struct observe *o, unsigned int workload,
 				    of_workloads[i].json(o, workload, part));
 	}
 	return observed;
+}
+
+/* --- work_conservation --- */
+
+static json_t *ratio_json(double num, double den)
+{
+	return den > 0 ? json_real(num / den) : json_null();
+}
+
+json_t *observe_sched_json(const struct observe *o,
+			   const struct observe_part *part)
+{
+	const struct observe_one *one =
+		o ? &o->one[OBS_WORK_CONSERVATION] : NULL;
+	struct ktstr_obs_conserve sum = { 0 };
+	const struct ktstr_obs_conserve *c;
+	const char *why;
+	uint32_t p;
+
+	if (!one || !one->asked)
+		return NULL;
+	why = observe_why(one);
+	if (why)
+		return json_pack("{s:n, s:o, s:{s:n, s:n, s:o}}",
+				 "idle_while_waiting_ratio", "why",
+				 json_string(why) ?: json_null(),
+				 "idle_while_waiting_ns", "sum", "max", "why",
+				 json_string(why) ?: json_null());
+	for (p = 0; p < o->dims.phases; p++) {
+		c = (const struct ktstr_obs_conserve *)one->region + p;
+		if (!(part->phases >> p & 1))
+			continue;
+		sum.violated_ns += c->violated_ns;
+		sum.spans += c->spans;
+		sum.events += c->events;
+		sum.frozen += c->frozen;
+		if (c->longest_ns <= sum.longest_ns)
+			continue;
+		sum.longest_ns = c->longest_ns;
+		sum.longest_at_ns = c->longest_at_ns;
+	}
+	return json_pack("{s:o, s:{s:I, s:I, s:I}, s:I, s:I, s:I}",
+			 "idle_while_waiting_ratio",
+			 ratio_json(sum.violated_ns, part->ns),
+			 "idle_while_waiting_ns",
+			 "sum", (json_int_t)sum.violated_ns,
+			 "max", (json_int_t)sum.longest_ns,
+			 "max_at", (json_int_t)sum.longest_at_ns,
+			 "spans", (json_int_t)sum.spans,
+			 "events", (json_int_t)sum.events,
+			 "frozen", (json_int_t)sum.frozen);
 }
 
 /* --- what they cost --- */

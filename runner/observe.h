@@ -16,6 +16,7 @@
 
 #include "lib/observe.h"
 
+struct io_wait;
 struct observe;
 
 /* How a region is read; a test has its own. */
@@ -58,6 +59,56 @@ void observe_phase_end(struct observe *o, uint32_t phase, json_t *end_msg);
 json_t *observe_workload_json(const struct observe *o, unsigned int workload,
 			      const struct observe_part *part);
 
+/** observe_sched_json() - sched.observed, likewise; of work_conservation */
+json_t *observe_sched_json(const struct observe *o,
+			   const struct observe_part *part);
+
+/*
+ * io_completion. Its rings are fetched while the guest fills them; what is in
+ * them is told apart by stage once the host's completions are known.
+ */
+
+enum observe_io_stage {
+	OBSERVE_IO_INTERRUPT,	/* the disk was done, to the block layer */
+	OBSERVE_IO_WAKE,	/* to the worker's wake-up */
+	OBSERVE_IO_RUN,		/* to its run */
+	OBSERVE_IO_TOTAL,	/* from the first to the last of these */
+	OBSERVE_IO_STAGES,
+};
+
+/* One workload over some phases. */
+struct observe_io_sum {
+	struct ktstr_hist stage[OBSERVE_IO_STAGES];
+	uint64_t unpaired;	/* IOs without a record */
+	uint64_t lost;		/* records overwritten before we came */
+	uint64_t awake, frozen;	/* as struct ktstr_obs_io_ring */
+	bool clock_unknown;	/* in one of the phases at least */
+};
+
+/** observe_has_io() - is io_completion asked for? */
+bool observe_has_io(const struct observe *o);
+
+/** observe_drain() - fetch what the rings have; any thread */
+void observe_drain(struct observe *o);
+
+/**
+ * observe_io_add() - one IO of a worker, as io_pair() has paired it
+ * @worker: in the shared region
+ * @error_ns: of the clocks
+ *
+ * What was not paired there is not looked for here. After the last drain.
+ */
+void observe_io_add(struct observe *o, unsigned int worker,
+		    const struct io_wait *wait, uint64_t error_ns,
+		    struct observe_io_sum *sum);
+
+/**
+ * observe_io_json() - {"io_ns", "io_pairing"}, of workloads.NAME.observed
+ * @sum: completed with what was lost in the whole run
+ */
+json_t *observe_io_json(const struct observe *o, unsigned int workload,
+			struct observe_io_sum *sum);
+
 /**
  * observe_json() - observers{}: {NAME: {"state", "programs", "run_count",
  * "run_ns", "cpu_ratio", "missed", "why"}}
@@ -67,7 +118,7 @@ json_t *observe_workload_json(const struct observe *o, unsigned int workload,
  */
 json_t *observe_json(const struct observe *o, const struct observe_part *part);
 
-/** observe_not_available() - a group of a histogram's keys, all null, and why */
+/** observe_not_available() - a histogram's keys, all null, and why */
 json_t *observe_not_available(const char *why);
 
 #endif

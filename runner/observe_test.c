@@ -2,6 +2,8 @@
 #include "runner/observe.h"
 
 #include "lib/hist.h"
+#include "runner/io_pair.h"
+#include "runner/observe_facts.h"
 
 #include <check.h>
 #include <errno.h>
@@ -283,6 +285,374 @@ static void end_phase(uint32_t phase, json_int_t runs, json_int_t run_ns)
 	json_decref(msg);
 }
 
+/* --- io_completion --- */
+
+static struct ktstr_obs_io_ring *ring_of(unsigned int worker)
+{
+	return (struct ktstr_obs_io_ring *)guest.region + worker;
+}
+
+/* An IO that the disk did at @ms; seen, woken and run 1, 3 and 6 later. */
+static void record_io(unsigned int worker, uint64_t sector, uint64_t ms)
+{
+	struct ktstr_obs_io_ring *r = ring_of(worker);
+
+	r->events[r->head++ % KTSTR_OBS_IO_LEN] = (struct ktstr_obs_io){
+		.sector = sector,
+		.complete_ns = (ms + 1) * MS,
+		.woken_ns = (ms + 3) * MS,
+		.run_ns = (ms + 6) * MS,
+		.bytes = 4096,
+	};
+}
+
+static struct io_wait wait_of(uint64_t sector, uint64_t ms)
+{
+	return (struct io_wait){
+		.sector = sector,
+		.submit_ns = (ms - 5) * MS,
+		.return_ns = (ms + 7) * MS,
+		.bytes = 4096,
+		.result = IO_PAIRED,
+		.wake_ns = 7 * MS,
+	};
+}
+
+static json_t *io_result(struct observe_io_sum *sum)
+{
+	json_t *json = observe_io_json(o, 0, sum);
+
+	free(sum);
+	return json;
+}
+
+static json_t *stage(json_t *json, const char *name)
+{
+	return json_object_get(json_object_get(json, "io_ns"), name);
+}
+
+START_TEST(an_io_is_told_apart_by_stage)
+{
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	uint64_t i;
+	json_t *json;
+
+	attach(OBS_IO_COMPLETION);
+	/* more than the ring holds, fetched in time */
+	for (i = 1; i <= 400; i++) {
+		record_io(1, i * 8, i * 20);
+		if (i % 100 == 0)
+			observe_drain(o);
+	}
+	observe_phase_end(o, 0, NULL);
+	for (i = 1; i <= 400; i++) {
+		struct io_wait w = wait_of(i * 8, i * 20);
+
+		observe_io_add(o, 1, &w, 0, sum);
+	}
+	json = io_result(sum);
+	ck_assert_int_eq(400, number(stage(json, "run"), "count"));
+	ck_assert_int_eq(1 * MS, number(stage(json, "interrupt"), "max"));
+	ck_assert_int_eq(2 * MS, number(stage(json, "wake"), "max"));
+	ck_assert_int_eq(3 * MS, number(stage(json, "run"), "max"));
+	ck_assert_int_eq(6 * MS, number(stage(json, "total"), "max"));
+	ck_assert_int_eq(0, number(json_object_get(json, "io_pairing"),
+				   "unpaired"));
+	json_decref(json);
+	close_all();
+}
+END_TEST
+
+/* For the IO at sector 800, 1000 ms, with clocks within 2 ms. */
+static const struct pair_case {
+	const char *what;
+	struct ktstr_obs_io record;
+	unsigned int worker;
+	bool paired;
+	uint64_t interrupt_ns;
+} pair_cases[] = {
+	{ "its own", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, true, MS },
+	{ "the end of a split one", { 804, 1001 * MS, 1002 * MS, 1003 * MS, 2048, 0 }, 1, true, MS },
+	{ "merged with others", { 700, 1001 * MS, 1002 * MS, 1003 * MS, 102400, 0 }, 1, true, MS },
+	{ "the clocks' error explains it", { 800, 998 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, true, 0 },
+	{ "seen before it was done", { 800, 997 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, false, 0 },
+	{ "another worker's", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 0, false, 0 },
+	{ "other sectors", { 808, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, false, 0 },
+	{ "a write", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 1 }, 1, false, 0 },
+	{ "after its time", { 800, 1001 * MS, 1002 * MS, 1008 * MS, 4096, 0 }, 1, false, 0 },
+	{ "before its time", { 800, 990 * MS, 991 * MS, 994 * MS, 4096, 0 }, 1, false, 0 },
+	{ "of an IO before", { 800, 990 * MS, 996 * MS, 997 * MS, 4096, 0 }, 1, false, 0 },
+	{ "backwards", { 800, 1003 * MS, 1002 * MS, 1001 * MS, 4096, 0 }, 1, false, 0 },
+	{ "hostile", { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX, 0 }, 1, false, 0 },
+};
+
+START_TEST(a_record_is_of_its_io_or_of_none)
+{
+	const struct pair_case *c = &pair_cases[_i];
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	struct io_wait w = wait_of(800, 1000);
+
+	attach(OBS_IO_COMPLETION);
+	ring_of(c->worker)->events[0] = c->record;
+	ring_of(c->worker)->head = 1;
+	observe_phase_end(o, 0, NULL);
+	observe_io_add(o, 1, &w, 2 * MS, sum);
+	ck_assert_msg(c->paired == (sum->unpaired == 0), "%s", c->what);
+	if (c->paired)
+		ck_assert_msg(c->interrupt_ns ==
+			      sum->stage[OBSERVE_IO_INTERRUPT].max_ns, "%s",
+			      c->what);
+	free(sum);
+	close_all();
+}
+END_TEST
+
+START_TEST(what_the_disk_did_not_tell_is_not_looked_for)
+{
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	struct io_wait w = wait_of(800, 1000);
+
+	attach(OBS_IO_COMPLETION);
+	w.result = IO_UNPAIRED;
+	observe_io_add(o, 1, &w, 0, sum);
+	w.result = IO_AMBIGUOUS;
+	observe_io_add(o, 1, &w, 0, sum);
+	ck_assert_uint_eq(0, sum->unpaired);
+	/* nor of a worker that there is not */
+	w.result = IO_PAIRED;
+	observe_io_add(o, 3, &w, 0, sum);
+	ck_assert_uint_eq(0, sum->unpaired);
+	free(sum);
+	close_all();
+}
+END_TEST
+
+START_TEST(overwritten_records_are_lost_and_too_many_are_too_many)
+{
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	uint64_t i;
+	json_t *json;
+
+	attach(OBS_IO_COMPLETION);
+	for (i = 1; i <= 500; i++)
+		record_io(1, i * 8, i * 20);
+	observe_phase_end(o, 0, NULL);
+	for (i = 1; i <= 500; i++) {
+		struct io_wait w = wait_of(i * 8, i * 20);
+
+		observe_io_add(o, 1, &w, 0, sum);
+	}
+	json = io_result(sum);
+	/* one less: the entry at head may be in the writing */
+	ck_assert_int_eq(500 - (KTSTR_OBS_IO_LEN - 1), number(json_object_get(
+		json, "io_pairing"), "lost"));
+	ck_assert(json_is_null(json_object_get(stage(json, "run"), "count")));
+	ck_assert(strstr(why(stage(json, "run")), "more than a tenth"));
+	json_decref(json);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_head_that_jumps_spoils_the_guest_s_own_result)
+{
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	struct io_wait w = wait_of(800, 1000);
+	json_t *json;
+
+	attach(OBS_IO_COMPLETION);
+	record_io(1, 800, 1000);
+	observe_drain(o);
+	ring_of(1)->head = 0; /* back: it is not believed */
+	observe_drain(o);
+	observe_io_add(o, 1, &w, 0, sum);
+	ck_assert_uint_eq(0, sum->unpaired);
+	ring_of(1)->head = UINT64_MAX;
+	observe_phase_end(o, 0, NULL);
+	observe_drain(o);
+	json = io_result(sum);
+	ck_assert(json_is_null(json_object_get(stage(json, "run"), "count")));
+	json_decref(json);
+	close_all();
+}
+END_TEST
+
+START_TEST(without_one_clock_no_stage_is_known)
+{
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	json_t *json;
+
+	attach(OBS_IO_COMPLETION);
+	observe_phase_end(o, 0, NULL);
+	sum->clock_unknown = true;
+	json = io_result(sum);
+	ck_assert(json_is_null(json_object_get(stage(json, "wake"), "p50")));
+	ck_assert(strstr(why(stage(json, "wake")), "clocks"));
+	json_decref(json);
+	close_all();
+}
+END_TEST
+
+/* --- who_ran --- */
+
+static struct ktstr_obs_ran *ran_cell(unsigned int cpu, unsigned int workload,
+				      unsigned int phase)
+{
+	return (struct ktstr_obs_ran *)guest.region +
+	       (cpu * WORKLOADS + workload) * PHASES + phase;
+}
+
+static const struct ktstr_obs_ran some_wait = {
+	.seq = 2, .pid = 300, .wait_ns = 5 * MS, .at_ns = 900 * MS, .nr = 2,
+	.comm = "web\xff/0",
+	.spans = { { 4 * MS, 400, 0, "reader/1" },
+		   { 1 * MS, 0, KTSTR_OBS_NOBODY, "swapper/1" } },
+};
+
+static json_t *ran_result(unsigned int workload)
+{
+	json_t *json = observe_workload_json(o, workload, &ALL);
+	json_t *ran = json_incref(json_object_get(json, "who_ran"));
+
+	json_decref(json);
+	return ran;
+}
+
+START_TEST(the_longest_wait_of_all_cpus_and_phases_is_told)
+{
+	json_t *ran, *span;
+
+	attach(OBS_WHO_RAN);
+	*ran_cell(0, 1, 0) = (struct ktstr_obs_ran){ .seq = 4, .pid = 7,
+						     .wait_ns = 2 * MS };
+	*ran_cell(1, 1, 1) = some_wait;
+	observe_phase_end(o, 1, NULL);
+	ran = ran_result(1);
+	ck_assert_int_eq(5 * MS, number(ran, "wait_ns"));
+	ck_assert_int_eq(1, number(ran, "cpu"));
+	ck_assert_int_eq(300, number(ran, "pid"));
+	ck_assert_str_eq("web?/0", json_string_value(
+		json_object_get(ran, "comm")));
+	ck_assert_uint_eq(2, json_array_size(json_object_get(ran, "ran")));
+	span = json_array_get(json_object_get(ran, "ran"), 0);
+	ck_assert_str_eq("reader", json_string_value(
+		json_object_get(span, "workload")));
+	ck_assert_int_eq(4 * MS, number(span, "ns"));
+	span = json_array_get(json_object_get(ran, "ran"), 1);
+	ck_assert(json_is_null(json_object_get(span, "workload")));
+	ck_assert_int_eq(0, number(span, "pid"));
+	json_decref(ran);
+	close_all();
+}
+END_TEST
+
+START_TEST(a_wait_in_the_writing_and_none_at_all_are_none)
+{
+	json_t *ran;
+
+	attach(OBS_WHO_RAN);
+	*ran_cell(1, 1, 1) = some_wait;
+	ran_cell(1, 1, 1)->seq = 3;
+	observe_phase_end(o, 1, NULL);
+	ran = ran_result(1);
+	ck_assert(json_is_null(ran));
+	json_decref(ran);
+	close_all();
+}
+END_TEST
+
+START_TEST(hostile_spans_stay_within_the_record)
+{
+	json_t *ran;
+	char *text;
+
+	attach(OBS_WHO_RAN);
+	memset(ran_cell(0, 0, 0), 0xfe, sizeof(struct ktstr_obs_ran));
+	observe_phase_end(o, 0, NULL);
+	ran = ran_result(0);
+	ck_assert_uint_eq(KTSTR_OBS_SPANS,
+			  json_array_size(json_object_get(ran, "ran")));
+	text = json_dumps(ran, 0);
+	ck_assert_ptr_nonnull(text);
+	free(text);
+	json_decref(ran);
+	close_all();
+}
+END_TEST
+
+START_TEST(who_ran_is_found_in_the_facts_by_name)
+{
+	json_t *facts = json_pack(
+		"{s:{s:{s:{s:{s:i}}}}, s:[{s:s, s:{s:{s:{s:{s:i}}}}},"
+		" {s:s, s:{s:{s:{s:{s:n, s:s}}}}}]}",
+		"workloads", "web", "observed", "who_ran", "wait_ns", 9,
+		"phases", "name", "warm", "workloads", "web", "observed",
+		"who_ran", "wait_ns", 5, "name", "main", "workloads", "web",
+		"observed", "who_ran", "wait_ns", "why", "no such hook");
+
+	ck_assert_ptr_nonnull(facts);
+	ck_assert_int_eq(9, json_integer_value(json_object_get(
+		observe_who_ran(facts, NULL, "web"), "wait_ns")));
+	ck_assert_int_eq(5, json_integer_value(json_object_get(
+		observe_who_ran(facts, "warm", "web"), "wait_ns")));
+	ck_assert_ptr_null(observe_who_ran(facts, "main", "web"));
+	ck_assert_ptr_null(observe_who_ran(facts, "none", "web"));
+	ck_assert_ptr_null(observe_who_ran(facts, NULL, "db"));
+	ck_assert_ptr_null(observe_who_ran(NULL, NULL, "web"));
+	json_decref(facts);
+}
+END_TEST
+
+/* --- work_conservation --- */
+
+static struct ktstr_obs_conserve *conserve_cell(unsigned int phase)
+{
+	return (struct ktstr_obs_conserve *)guest.region + phase;
+}
+
+START_TEST(violations_are_a_share_of_the_phases)
+{
+	json_t *json, *ns;
+
+	attach(OBS_WORK_CONSERVATION);
+	*conserve_cell(0) = (struct ktstr_obs_conserve){
+		.violated_ns = 300 * MS, .longest_ns = 200 * MS,
+		.longest_at_ns = 44, .spans = 3, .events = 10,
+	};
+	*conserve_cell(1) = (struct ktstr_obs_conserve){
+		.violated_ns = 100 * MS, .longest_ns = 50 * MS,
+		.longest_at_ns = 55, .spans = 4, .events = 20, .frozen = 1,
+	};
+	observe_phase_end(o, 1, NULL);
+	json = observe_sched_json(o, &ALL);
+	ck_assert_double_eq_tol(0.2, json_real_value(json_object_get(
+		json, "idle_while_waiting_ratio")), 1e-9);
+	ns = json_object_get(json, "idle_while_waiting_ns");
+	ck_assert_int_eq(400 * MS, number(ns, "sum"));
+	ck_assert_int_eq(200 * MS, number(ns, "max"));
+	ck_assert_int_eq(44, number(ns, "max_at"));
+	ck_assert_int_eq(7, number(json, "spans"));
+	ck_assert_int_eq(1, number(json, "frozen"));
+	json_decref(json);
+	close_all();
+}
+END_TEST
+
+START_TEST(violations_that_were_not_seen_are_not_zero)
+{
+	json_t *json;
+
+	open_for(OBS_WORK_CONSERVATION);
+	json = observe_sched_json(o, &ALL);
+	ck_assert(json_is_null(json_object_get(json,
+					       "idle_while_waiting_ratio")));
+	ck_assert(json_is_null(json_object_get(json_object_get(
+		json, "idle_while_waiting_ns"), "max")));
+	ck_assert(strstr(why(json), "before the observer was attached"));
+	json_decref(json);
+	close_all();
+}
+END_TEST
+
 START_TEST(cost_is_the_share_of_all_cpus)
 {
 	struct observe_part first = { 1, 500 * MS };
@@ -345,6 +715,20 @@ int main(void)
 			    sizeof(not_taken) / sizeof(not_taken[0]));
 	tcase_add_test(tc, an_observer_speaks_once);
 	tcase_add_test(tc, hostile_words_stay_numbers);
+	tcase_add_test(tc, an_io_is_told_apart_by_stage);
+	tcase_add_loop_test(tc, a_record_is_of_its_io_or_of_none, 0,
+			    sizeof(pair_cases) / sizeof(pair_cases[0]));
+	tcase_add_test(tc, what_the_disk_did_not_tell_is_not_looked_for);
+	tcase_add_test(tc,
+		       overwritten_records_are_lost_and_too_many_are_too_many);
+	tcase_add_test(tc, a_head_that_jumps_spoils_the_guest_s_own_result);
+	tcase_add_test(tc, without_one_clock_no_stage_is_known);
+	tcase_add_test(tc, the_longest_wait_of_all_cpus_and_phases_is_told);
+	tcase_add_test(tc, a_wait_in_the_writing_and_none_at_all_are_none);
+	tcase_add_test(tc, hostile_spans_stay_within_the_record);
+	tcase_add_test(tc, who_ran_is_found_in_the_facts_by_name);
+	tcase_add_test(tc, violations_are_a_share_of_the_phases);
+	tcase_add_test(tc, violations_that_were_not_seen_are_not_zero);
 	tcase_add_test(tc, cost_is_the_share_of_all_cpus);
 	tcase_add_loop_test(tc, cost_that_one_phase_does_not_know_is_not_known,
 			    0, 2);

@@ -8,6 +8,12 @@
 
 #define OBSERVERS(X) \
 	X(wake_latency, "bpf/observers/wake_latency.bpf.o", \
-	  "from wake-up to run, by workload")
+	  "from wake-up to run, by workload") \
+	X(io_completion, "bpf/observers/io_completion.bpf.o", \
+	  "from a disk's completion to the worker's run, by stage") \
+	X(who_ran, "bpf/observers/who_ran.bpf.o", \
+	  "what ran while a workload's task waited longest") \
+	X(work_conservation, "bpf/observers/work_conservation.bpf.o", \
+	  "CPUs idle while a task that may run there waits")
 
 #endif

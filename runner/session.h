@@ -153,6 +153,8 @@ int session_shm_header(struct session *s, struct ktstr_shm_hdr *hdr);
 
 /* session_clock.c */
 
+struct io_wake_sum;
+
 /** session_on_clock() - the agent is in an exchange: our side of it, now */
 void session_on_clock(struct session *s, json_t *body);
 /** session_open_io_wake() - the shared region is there */
@@ -160,6 +162,12 @@ void session_open_io_wake(struct session *s);
 /** session_clock_json() - over the measured phases; null if not known */
 json_t *session_clock_json(const struct session *s);
 json_t *session_phase_clock_json(const struct session *s, uint32_t phase);
+/**
+ * session_io_wake_sum() - of one workload in one phase, or all measured ones
+ * (@phase < 0). 0; -ENOENT one without a disk; -ENOMEM.
+ */
+int session_io_wake_sum(struct session *s, unsigned int workload, int phase,
+			struct io_wake_sum *sum);
 /**
  * session_io_wake_json() - of one workload in one phase, or all measured ones
  * (@phase < 0); an empty object for one without a disk
@@ -280,8 +288,10 @@ void session_on_observer(struct session *s, json_t *body);
 /** session_observe_phase_end() - read them; no phase: at the VM's end */
 void session_observe_phase_end(struct session *s, uint32_t phase);
 /** session_observe_workload() - add observed{}; @phase < 0: the totals */
-void session_observe_workload(const struct session *s, unsigned int workload,
+void session_observe_workload(struct session *s, unsigned int workload,
 			      int phase, json_t *stats);
+/** session_observe_sched() - likewise, of sched{} */
+void session_observe_sched(const struct session *s, int phase, json_t *sched);
 /** session_observers_json() - observers{}, new reference; NULL: none */
 json_t *session_observers_json(const struct session *s, int phase);
 

@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 #include "runner/io_wake.h"
+#include "runner/observe.h"
 #include "runner/sampler.h"
 
 #include <errno.h>
@@ -53,6 +54,7 @@ static void on_sample(void *ctx, uint32_t phase)
 	struct session *s = ctx;
 
 	io_wake_drain(s->io_wake, phase);
+	observe_drain(s->observe);
 	session_gaps_sample(s);
 }
 
@@ -89,15 +91,13 @@ static bool is_measured(const struct session *s, uint32_t phase)
 					    "measure"));
 }
 
-json_t *session_io_wake_json(struct session *s, unsigned int workload,
-			     int phase)
+int session_io_wake_sum(struct session *s, unsigned int workload, int phase,
+			struct io_wake_sum *sum)
 {
-	struct io_wake_sum *sum = calloc(1, sizeof(*sum));
-	json_t *json = NULL;
 	uint32_t i;
 	int err = 0;
 
-	for (i = 0; sum && !err && i < s->nr_phases; i++) {
+	for (i = 0; !err && i < s->nr_phases; i++) {
 		const struct phase_record *p = &s->phases[i];
 		struct clock_relation clock = clock_of(s, i);
 
@@ -107,7 +107,16 @@ json_t *session_io_wake_json(struct session *s, unsigned int workload,
 		err = io_wake_add(s->io_wake, workload, i, p->guest_start_ns,
 				  p->guest_end_ns, &clock, sum);
 	}
-	if (sum && !err)
+	return err;
+}
+
+json_t *session_io_wake_json(struct session *s, unsigned int workload,
+			     int phase)
+{
+	struct io_wake_sum *sum = calloc(1, sizeof(*sum));
+	json_t *json = NULL;
+
+	if (sum && !session_io_wake_sum(s, workload, phase, sum))
 		json = io_wake_sum_json(sum);
 	free(sum);
 	return json ? json : json_object();

@@ -272,6 +272,7 @@ static json_t *sched_json(const struct session *s, int phase)
 			 json_null(),
 			 "samples", (json_int_t)taken);
 	session_details_facts(s, phase, sched);
+	session_observe_sched(s, phase, sched);
 	return sched;
 }
 

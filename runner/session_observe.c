@@ -3,10 +3,13 @@
 #include "runner/session.h"
 
 #include "lib/log.h"
+#include "runner/io_pair.h"
+#include "runner/io_wake.h"
 #include "runner/observe.h"
 #include "runner/sampler.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static int read_region(void *ctx, uint32_t map_id, void *buf, size_t off,
 		       size_t len)
@@ -54,14 +57,66 @@ static struct observe_part part_of(const struct session *s, int phase)
 	return part;
 }
 
-void session_observe_workload(const struct session *s, unsigned int workload,
+/* What an IO of a workload is added to. */
+struct io_sink {
+	struct observe *observe;
+	struct observe_io_sum *sum;
+};
+
+static void add_io(void *ctx, unsigned int worker, const struct io_wait *wait,
+		   uint64_t error_ns)
+{
+	struct io_sink *sink = ctx;
+
+	observe_io_add(sink->observe, worker, wait, error_ns, sink->sum);
+}
+
+/* {"io_ns", "io_pairing"}; NULL of a workload without a disk. */
+static json_t *io_json(struct session *s, unsigned int workload, int phase)
+{
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	struct io_wake_sum *pairs = calloc(1, sizeof(*pairs));
+	struct io_sink sink = { s->observe, sum };
+	json_t *json = NULL;
+
+	if (!sum || !pairs)
+		goto out;
+	pairs->each = add_io;
+	pairs->each_ctx = &sink;
+	if (session_io_wake_sum(s, workload, phase, pairs))
+		goto out;
+	sum->clock_unknown = pairs->clock_unknown;
+	json = observe_io_json(s->observe, workload, sum);
+out:
+	free(sum);
+	free(pairs);
+	return json;
+}
+
+void session_observe_workload(struct session *s, unsigned int workload,
 			      int phase, json_t *stats)
 {
 	struct observe_part part = part_of(s, phase);
 	json_t *observed = observe_workload_json(s->observe, workload, &part);
 
+	json_t *io = observe_has_io(s->observe) ?
+		io_json(s, workload, phase) : NULL;
+
+	if (io && !observed)
+		observed = json_object();
+	if (io)
+		json_object_update_new(observed, io);
 	if (observed)
 		json_object_set_new(stats, "observed", observed);
+}
+
+void session_observe_sched(const struct session *s, int phase, json_t *sched)
+{
+	struct observe_part part = part_of(s, phase);
+	json_t *observed = observe_sched_json(s->observe, &part);
+
+	if (observed)
+		json_object_set_new(sched, "observed", observed);
 }
 
 json_t *session_observers_json(const struct session *s, int phase)

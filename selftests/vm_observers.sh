@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Observers in the guest: what they count is what happened, what they cost is
 # told, and nothing of them is there unless it is asked for.
+# shellcheck disable=SC2016 # $x is jq's own
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# scenario NAME OBSERVERS: $tmp/NAME.toml; the rest of it comes from stdin
-scenario() {
+# observe NAME SCHEDULER MILLISECONDS OBSERVERS: run it; the loads are stdin's
+observe() {
 	cat >"$tmp/$1.toml" <<T
 schema = 1
 name = "$1"
@@ -16,16 +17,20 @@ memory = "512M"
 deadline = "90s"
 [telemetry]
 interval = "50ms"
-observers = [$2]
+observers = [$4]
+[[phase]]
+name = "run"
+duration = "$3ms"
+[scheduler]
+builtin = "$2"
 $(cat)
 T
+	run_ktstr "$tmp/$1.toml"
 }
 
-# --- wake_latency: beside what the workers counted themselves ---
+# --- both CPUs are busy, and sleepers come between ---
 
-scenario wake '"wake_latency"' <<'T'
-[scheduler]
-builtin = "simple"
+observe busy simple 1500 '"wake_latency", "who_ran", "work_conservation"' <<'T'
 [[workload]]
 name = "web"
 kind = "bursty"
@@ -35,45 +40,106 @@ workers = 3
 name = "hog"
 kind = "spin"
 workers = 2
-[[phase]]
-name = "run"
-duration = "1500ms"
 T
-run_ktstr "$tmp/wake.toml"
 holds "as many wake-ups as the workers counted, within 2 %" \
 	'.workloads.web | .wake_latency_ns.count as $own |
 	 .observed.wake_latency_ns.count | . > 100 and
 	 (. - $own | fabs) <= $own * 0.02 + 3'
 holds "of the spinners none but the first" \
 	'.workloads.hog.observed.wake_latency_ns.count <= 2'
-holds "a wait that the kernel saw is no longer than the worker's own" \
+holds "the kernel's wait is not longer than the worker's own" \
 	'.workloads.web | .observed.wake_latency_ns.p50 > 0 and
 	 .observed.wake_latency_ns.p50 <= .wake_latency_ns.p50 * 1.04'
-holds "what it cost" \
-	'.observers.wake_latency | .state == "attached" and .programs == 4 and
+holds "who_ran: the wait is the longest of wake_latency" \
+	'.workloads.web.observed | .who_ran.wait_ns as $wait |
+	 .wake_latency_ns.max | (. - $wait | fabs) <= 1e6 + . * 0.1'
+holds "who_ran: who waited is a sleeper, by its pid" \
+	'.workloads.web | .observed.who_ran.pid as $pid |
+	 any(.workers_detail[]; .pid == $pid)'
+holds "who_ran: meanwhile a spinner ran" \
+	'([.workloads.hog.workers_detail[].pid]) as $hogs |
+	 .workloads.web.observed.who_ran.ran |
+	 any(.[]; .workload == "hog" and .ns > 0 and
+	     (.pid | IN($hogs[])) and (.comm | length > 0))'
+holds "who_ran: the spans are the wait, when there are no more" \
+	'.workloads.web.observed.who_ran | .more > 0 or
+	 ([.ran[].ns] | add) == .wait_ns'
+holds "work_conservation: simple leaves hardly a CPU idle" \
+	'.sched.observed | .idle_while_waiting_ratio < 0.15 and .events > 300 and
+	 .idle_while_waiting_ns.max <= .idle_while_waiting_ns.sum'
+holds "what each cost" \
+	'.observers | length == 3 and all(.[]; .state == "attached" and
 	 .run_count > 200 and .run_ns > 0 and .missed == 0 and
-	 .cpu_ratio > 0 and .cpu_ratio < 0.5'
+	 .cpu_ratio > 0 and .cpu_ratio < 0.5)'
 like "and it is printed" "observers: wake_latency took .* % of the CPUs' time" \
 	"$out"
-facts "its programs, and no others" '.agent.tracing_programs == 4'
+# the iterator that work_conservation begins with is one too
+facts "their programs, and no others" \
+	'.agent.tracing_programs == ([.observers[].programs] | add)'
+
+# --- a CPU that takes no work ---
+
+observe leak idle_leak 700 '"work_conservation"' <<'T'
+[[workload]]
+name = "hog"
+kind = "spin"
+workers = 3
+T
+holds "work_conservation: idle_leak leaves a CPU idle with work queued" \
+	'.sched.observed.idle_while_waiting_ratio > 0.7'
+holds "work_conservation: and for long" \
+	'.sched.observed.idle_while_waiting_ns.max > 1e7'
+
+# --- work that may not go where it is idle ---
+
+observe pinned simple 700 '"work_conservation"' <<'T'
+[[workload]]
+name = "hog"
+kind = "spin"
+workers = 3
+cpus = [0]
+T
+holds "work_conservation: nobody waits for a CPU where it may not run" \
+	'.sched.observed.idle_while_waiting_ratio < 0.15'
+
+# --- a delay planted between wake-up and run ---
+
+observe io delay_io 1500 '"io_completion"' <<'T'
+set = { strength = 5 }
+[[disk]]
+name = "data"
+size = "64M"
+throttle = { iops = 200 }
+[[workload]]
+name = "reader"
+kind = "io_rand_read"
+workers = 2
+disk = "data"
+T
+holds "nearly each read was seen" \
+	'.workloads.reader.observed.io_pairing | .paired >= 100 and
+	 .unpaired + .lost <= .paired / 20'
+holds "the planted 5 ms are between wake-up and run" \
+	'.workloads.reader.observed.io_ns.run.p50 | . > 3.5e6 and . < 2e7'
+holds "and in no stage before" \
+	'.workloads.reader.observed.io_ns | .run.p50 > 2 * .interrupt.p50 and
+	 .run.p50 > 2 * .wake.p50'
+holds "the stages are what io_wake has, but for the way to user space" \
+	'.workloads.reader | .observed.io_ns.total.p50 > 0 and
+	 .observed.io_ns.total.p50 <= .io_wake_ns.p50 * 1.04'
 
 # --- nothing without being asked ---
 
-scenario none '' <<'T'
-[scheduler]
-builtin = "simple"
+observe none simple 100 '' <<'T'
 [[workload]]
 name = "web"
 kind = "spin"
 workers = 2
-[[phase]]
-name = "run"
-duration = "100ms"
 T
-run_ktstr "$tmp/none.toml"
 facts "without observers the guest has no tracing program" \
 	'.agent.tracing_programs == 0'
 holds "nor does the result" \
-	'has("observers") or (.workloads.web | has("observed")) | not'
+	'has("observers") or (.workloads.web | has("observed")) or
+	 (.sched | has("observed")) | not'
 
 done_testing

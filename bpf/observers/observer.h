@@ -43,14 +43,19 @@ struct {
 
 /*
  * Entry @i of an array that is longer than the compiler knows. The barrier
- * keeps the index that is used in the register that was compared.
+ * keeps the compiler from computing the address before the comparison, where
+ * the verifier would not know of it.
  */
-#define OBS_ITEM(array, i, nr)                                      \
-	({                                                          \
-		u64 __i = (i);                                      \
-		asm volatile("" : "+r"(__i));                       \
-		__i < (nr) ? (typeof(&(array)[0]))((char *)(array) + \
-			     __i * sizeof((array)[0])) : NULL;      \
+#define OBS_ITEM(array, i, nr)                                              \
+	({                                                                  \
+		typeof(&(array)[0]) __item = NULL;                          \
+		u64 __i = (i);                                              \
+		if (__i < (nr)) {                                           \
+			asm volatile("" : "+r"(__i));                       \
+			__item = (void *)((char *)(array) +                 \
+					  __i * sizeof((array)[0]));        \
+		}                                                           \
+		__item;                                                     \
 	})
 
 static __always_inline struct ktstr_shm_hdr *obs_hdr(void)

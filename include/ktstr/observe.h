@@ -39,6 +39,8 @@ _Static_assert(sizeof(struct ktstr_obs_task) == 32, "ktstr_obs_task");
  * forks belongs to the workload.
  */
 #define KTSTR_OBS_HOLDER 1u
+/* A worker of ours, itself: a member of a ring has one writer. */
+#define KTSTR_OBS_WORKER 2u
 
 enum ktstr_obs_state {
 	KTSTR_OBS_UNKNOWN,	/* not seen yet */
@@ -59,5 +61,86 @@ struct ktstr_obs_wake {
 
 _Static_assert(sizeof(struct ktstr_obs_wake) == sizeof(struct ktstr_hist) + 8,
 	       "ktstr_obs_wake");
+
+/*
+ * io_completion: a ring for each worker, written where the worker is switched
+ * to, so by one CPU at a time. The host copies entries while that goes on, and
+ * knows from head which of them were overwritten meanwhile.
+ */
+#define KTSTR_OBS_IO_LEN 256
+
+struct ktstr_obs_io {
+	__u64 sector;		/* of 512 bytes; of the request that woke it */
+	__u64 complete_ns;	/* the block layer ends it; guest's clock, as
+				 * all here */
+	__u64 woken_ns;		/* the worker is runnable */
+	__u64 run_ns;		/* it is switched to */
+	__u32 bytes;
+	__u32 write;		/* 1 or 0 */
+};
+
+_Static_assert(sizeof(struct ktstr_obs_io) == 40, "ktstr_obs_io");
+
+struct ktstr_obs_io_ring {
+	__u64 head;		/* entries ever written; the next goes to
+				 * head % KTSTR_OBS_IO_LEN */
+	__u64 awake;		/* IOs that ended before the worker slept */
+	__u64 frozen;		/* IOs during which the VM was frozen */
+	__u64 pad[5];
+	struct ktstr_obs_io events[KTSTR_OBS_IO_LEN];
+};
+
+_Static_assert(sizeof(struct ktstr_obs_io_ring) == 64 + 40 * KTSTR_OBS_IO_LEN,
+	       "ktstr_obs_io_ring");
+
+/*
+ * who_ran: number (cpu * nr_workloads + workload) * nr_phases + phase, the
+ * longest wait of the workload's that ended on that CPU. One writer, the CPU.
+ */
+#define KTSTR_OBS_SPANS 8
+#define KTSTR_OBS_COMM 16
+
+/* A task on a CPU, as far as it lies within the wait. */
+struct ktstr_obs_span {
+	__u64 ns;
+	__u32 pid;		/* 0: the CPU was idle */
+	__u32 workload;		/* KTSTR_OBS_NOBODY: of none */
+	char comm[KTSTR_OBS_COMM];
+};
+
+#define KTSTR_OBS_NOBODY 0xffffffffu
+
+struct ktstr_obs_ran {
+	__u32 seq;		/* odd while it is written; 0: no wait yet */
+	__u32 pid;		/* who waited */
+	__u64 wait_ns;
+	__u64 at_ns;		/* until then, guest CLOCK_MONOTONIC */
+	__u32 frozen;		/* waits during which the VM was frozen */
+	__u32 nr;		/* of spans[], the newest first */
+	__u32 more;		/* spans that did not fit */
+	__u32 at_least;		/* 1: it was more than the program looks back */
+	char comm[KTSTR_OBS_COMM];
+	__u64 pad;
+	struct ktstr_obs_span spans[KTSTR_OBS_SPANS];
+};
+
+_Static_assert(sizeof(struct ktstr_obs_ran) == 64 + 32 * KTSTR_OBS_SPANS,
+	       "ktstr_obs_ran");
+
+/*
+ * work_conservation, one for each phase: the time in which some CPU was idle
+ * while a task waited that may run there. Written under the observer's lock.
+ */
+struct ktstr_obs_conserve {
+	__u64 violated_ns;
+	__u64 longest_ns;	/* without a break, within the phase */
+	__u64 longest_at_ns;	/* its end, guest CLOCK_MONOTONIC */
+	__u64 spans;		/* that began in the phase */
+	__u64 events;		/* wake-ups and switches that were seen */
+	__u64 frozen;		/* spans cut because the VM was frozen */
+	__u64 pad[2];
+};
+
+_Static_assert(sizeof(struct ktstr_obs_conserve) == 64, "ktstr_obs_conserve");
 
 #endif

@@ -35,7 +35,8 @@ static const char plan_text[] =
 	" \"scheduler\": {\"name\": \"simple\", \"kind\": \"builtin\","
 	"  \"expect\": \"running\"},"
 	" \"telemetry\": {\"interval_ns\": 10000000, \"maps\": [\"stat*\"],"
-	"  \"observers\": [\"wake_latency\"]},"
+	"  \"observers\": [\"wake_latency\", \"io_completion\", \"who_ran\","
+	"   \"work_conservation\"]},"
 	" \"disks\": [{\"name\": \"data\", \"size_bytes\": 1048576,"
 	"  \"read_only\": false, \"tolerance_ratio\": 0.05,"
 	"  \"throttle\": {\"iops\": 100, \"bps\": 0, \"burst_ns\": 0}}],"
@@ -100,6 +101,15 @@ static const struct message {
 	{ KTSTR_MSG_OBSERVER,
 	  "{\"name\": \"wake_latency\", \"state\": \"failed\","
 	  " \"errno\": %u, \"message\": \"%x\"}" },
+	{ KTSTR_MSG_OBSERVER,
+	  "{\"name\": \"io_completion\", \"state\": \"attached\","
+	  " \"map_id\": %u, \"bytes\": 30912, \"n\": %u}" },
+	{ KTSTR_MSG_OBSERVER,
+	  "{\"name\": \"who_ran\", \"state\": \"attached\","
+	  " \"map_id\": %u, \"bytes\": 2560, \"n\": %u}" },
+	{ KTSTR_MSG_OBSERVER,
+	  "{\"name\": \"work_conservation\", \"state\": \"attached\","
+	  " \"map_id\": %u, \"bytes\": 128, \"n\": %u}" },
 	{ KTSTR_MSG_PHASE_END,
 	  "{\"index\": %u, \"guest_ns\": %u0, \"observers\":"
 	  " {\"wake_latency\": {\"run_count\": 5, \"run_ns\": 7,"
