@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/blame.h"
 
+#include "runner/blame_gap.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@ struct scene {
 	const json_t *worker;	/* the worst one; NULL: not known */
 	double ns;		/* of the part */
 	json_int_t pid;		/* the victim's; 0: not known */
+	struct blame_gap gap;	/* its longest wait, as sampled */
 };
 
 static const char *text(const json_t *object, const char *key)
@@ -52,7 +55,20 @@ static bool look_counts(const struct scene *s, const json_t *look)
 		(!phase || (of && !strcmp(of, phase)));
 }
 
-/* The death, else the last one of that phase. */
+/* Taken because this very worker did not get on. */
+static bool is_own(const struct scene *s, const json_t *look)
+{
+	const char *why = text(look, "why"), *name = text(look, "name");
+	char own[128];
+
+	if (!s->worker || !why || !name || strcmp(why, "gap"))
+		return false;
+	snprintf(own, sizeof(own), "%s/%.0f", s->name,
+		 number(s->worker, "index"));
+	return !strcmp(name, own);
+}
+
+/* The death, else the victim's own, else the last one of that phase. */
 static const json_t *look_of(const struct scene *s)
 {
 	const json_t *list = json_object_get(json_object_get(s->facts,
@@ -65,9 +81,10 @@ static const json_t *look_of(const struct scene *s)
 
 		if (!look_counts(s, look))
 			continue;
-		found = look;
 		if (why && !strcmp(why, "death"))
-			break;
+			return look;
+		if (!found || !is_own(s, found))
+			found = look;
 	}
 	return found;
 }
@@ -142,6 +159,11 @@ static bool by_bypass(const struct scene *s, FILE *to)
 {
 	double ns = number(json_object_get(s->part, "sched"), "bypass_ns");
 
+	if (blame_gap_most(&s->gap, s->gap.bypass)) {
+		fprintf(to, "The scheduler was not in charge: in %u of %u samples of its wait it was on the kernel's own queue for a scheduler that is bypassed. ",
+			s->gap.bypass, s->gap.nr);
+		return true;
+	}
 	if (s->ns <= 0 || ns < BYPASS_SHARE * s->ns)
 		return false;
 	fprintf(to, "The scheduler was not in charge: the kernel bypassed it for %.0f of %.0f ms. ",
@@ -157,19 +179,59 @@ static const json_t *disk_of(const struct scene *s)
 				      name) : NULL;
 }
 
-/* Of the latencies only what was measured after the disk was done. */
+/*
+ * Of the latencies one is measured after the disk was done. Of others it is a
+ * part, and the cause where it is the greater one.
+ */
 static bool by_wakeup(const struct scene *s, FILE *to)
 {
 	const json_t *wake = json_object_get(json_object_get(
 		json_object_get(s->part, "workloads"), s->name), "io_wake_ns");
+	double gap_ns = number(s->worker, "gap_max_ns");
 	const json_t *disk = disk_of(s);
 
-	if (!disk || !s->metric || strncmp(s->metric, "io_wake", 7))
+	if (!disk || !s->metric || (strncmp(s->metric, "io_wake", 7) &&
+				    (gap_ns <= 0 ||
+				     number(wake, "max") < gap_ns / 2)))
 		return false;
-	fprintf(to, "IO completion was starved: disk %s was done, and from then the worker took %.3g ms (p50) to %.3g ms (longest) to run, while the disk itself served a request in %.3g ms (p99). ",
+	fprintf(to, "It was not run after its disk: disk %s was done, and from then the worker took %.3g ms (p50) to %.3g ms (longest) to run, while the disk itself served a request in %.3g ms (p99). ",
 		text(s->workload, "disk"), ms(number(wake, "p50")),
 		ms(number(wake, "max")), ms(number(json_object_get(
 			disk, "service_time_ns"), "p99")));
+	return true;
+}
+
+/* Threads of the kernel's own that work for everybody, and had no CPU. */
+static void say_kernel_threads(const struct scene *s, FILE *to)
+{
+	const json_t *task, *look = look_of(s);
+	size_t i;
+
+	json_array_foreach(json_object_get(look, "tasks"), i, task) {
+		const char *comm = text(task, "comm");
+
+		if (json_is_true(json_object_get(task, "running")) || !comm ||
+		    (strncmp(comm, "kworker/", 8) &&
+		     strncmp(comm, "ksoftirqd/", 10)))
+			continue;
+		fprintf(to, "%s[%.0f] of the kernel waited for CPU %.0f in a frozen look. ",
+			comm, number(task, "pid"), number(task, "cpu"));
+	}
+}
+
+/*
+ * Blocked, and the disk had nothing of anybody's: its request had not come
+ * yet, or was done and the kernel had not seen to that.
+ */
+static bool by_completion(const struct scene *s, FILE *to)
+{
+	const struct blame_gap *g = &s->gap;
+
+	if (!disk_of(s) || !blame_gap_most(g, g->disk_idle))
+		return false;
+	fprintf(to, "The kernel's own part of its IO was starved: in %u of %u samples of its wait it was blocked while disk %s had nothing to do, so its request had not been handed over, or was done and not seen to. ",
+		g->disk_idle, g->nr, text(s->workload, "disk"));
+	say_kernel_threads(s, to);
 	return true;
 }
 
@@ -177,10 +239,14 @@ static bool by_kept(const struct scene *s, FILE *to)
 {
 	struct waits n = count_waits(s);
 
-	if (!n.kept || 2 * n.kept < n.looks)
+	if (n.kept && 2 * n.kept >= n.looks)
+		fprintf(to, "The scheduler kept it: in %u of %u frozen looks it was runnable, and on no dispatch queue. ",
+			n.kept, n.looks);
+	else if (blame_gap_most(&s->gap, s->gap.kept))
+		fprintf(to, "The scheduler kept it: in %u of %u samples of its wait it was runnable, and on no dispatch queue. ",
+			s->gap.kept, s->gap.nr);
+	else
 		return false;
-	fprintf(to, "The scheduler kept it: in %u of %u frozen looks it was runnable, and on no dispatch queue. ",
-		n.kept, n.looks);
 	return true;
 }
 
@@ -200,15 +266,32 @@ static bool hit_alone(const struct scene *s)
 
 static bool by_disk(const struct scene *s, FILE *to)
 {
+	const struct blame_gap *g = &s->gap;
 	const json_t *disk = disk_of(s);
 	double ns = number(disk, "throttled_ns");
 	double of_ns = number(disk, "duration_ns");
+	bool held = of_ns > 0 && ns >= DISK_SHARE * of_ns;
 
-	if (!disk || of_ns <= 0 || ns < DISK_SHARE * of_ns || hit_alone(s) ||
-	    count_waits(s).waited)
+	if (!disk || hit_alone(s) || count_waits(s).waited ||
+	    (g->nr ? !blame_gap_most(g, g->disk_works) : !held))
 		return false;
-	fprintf(to, "It waited for its disk: the throttle of %s held requests %.0f %% of the time. ",
-		text(s->workload, "disk"), 100 * ns / of_ns);
+	fputs("It waited for its disk: ", to);
+	if (g->nr)
+		fprintf(to, "in %u of %u samples of its wait it was blocked while %s had requests to serve. ",
+			g->disk_works, g->nr, text(s->workload, "disk"));
+	if (held)
+		fprintf(to, "%she throttle of %s held requests %.0f %% of the time. ",
+			g->nr ? "T" : "t", text(s->workload, "disk"),
+			100 * ns / of_ns);
+	return true;
+}
+
+static bool by_sleep(const struct scene *s, FILE *to)
+{
+	if (!blame_gap_most(&s->gap, s->gap.sleeps))
+		return false;
+	fprintf(to, "It was asleep, and nobody woke it: in %u of %u samples of its wait. Look at who should have. ",
+		s->gap.sleeps, s->gap.nr);
 	return true;
 }
 
@@ -216,11 +299,17 @@ static bool by_idle(const struct scene *s, FILE *to)
 {
 	double share = number(json_object_get(s->part, "sched"),
 			      "idle_while_waiting_ratio");
+	bool own = blame_gap_most(&s->gap, s->gap.cpu_idle);
 
-	if (share < IDLE_SHARE)
+	if (!own && share < IDLE_SHARE)
 		return false;
-	fprintf(to, "CPUs were left idle: in %.0f %% of the samples one was, while a task waited elsewhere. ",
-		100 * share);
+	fputs("CPUs were left idle: ", to);
+	if (own)
+		fprintf(to, "in %u of %u samples of its wait its own was. ",
+			s->gap.cpu_idle, s->gap.nr);
+	if (share >= IDLE_SHARE)
+		fprintf(to, "%sn %.0f %% of the samples one was, while a task waited elsewhere. ",
+			own ? "I" : "i", 100 * share);
 	return true;
 }
 
@@ -249,15 +338,21 @@ static double others_ns(const struct scene *s, const char **most)
 
 static bool by_others(const struct scene *s, FILE *to)
 {
-	const char *most = NULL;
-	double ns = others_ns(s, &most);
+	const struct blame_gap *g = &s->gap;
+	unsigned int taken = g->runnable - g->cpu_idle;
+	const char *names = NULL;
+	double ns = others_ns(s, &names);
+	bool much = names && s->ns > 0 && ns >= 0.1 * s->ns;
 
-	if (!s->worker && !s->pid)
+	if ((!s->worker && !s->pid) || (!much && !blame_gap_most(g, taken)))
 		return false;
-	if (!most || s->ns <= 0 || ns < 0.1 * s->ns)
-		return false;
-	fprintf(to, "Others got the CPUs meanwhile: the other workers %.0f ms in a phase of %.0f ms, most of them of %s. ",
-		ms(ns), ms(s->ns), most);
+	if (blame_gap_most(g, taken))
+		fprintf(to, "Others had its CPU: in %u of %u samples of its wait, most often %s[%lld]. ",
+			taken, g->nr, g->holder ? g->holder : "?",
+			(long long)g->holder_pid);
+	if (much)
+		fprintf(to, "Others got the CPUs meanwhile: the other workers %.0f ms in a phase of %.0f ms, most of them of %s. ",
+			ms(ns), ms(s->ns), names);
 	return true;
 }
 
@@ -269,7 +364,9 @@ static const struct cause {
 	{ "bypass", by_bypass },
 	{ "kept", by_kept },
 	{ "wakeup", by_wakeup },
+	{ "completion", by_completion },
 	{ "disk", by_disk },
+	{ "sleep", by_sleep },
 	{ "idle", by_idle },
 	{ "others", by_others },
 };
@@ -292,13 +389,15 @@ static void say_where(const struct scene *s, FILE *to)
 	const json_t *look = look_of(s), *tasks, *task;
 	json_int_t cpu;
 
+	blame_gap_say(&s->gap, to);
 	if (!look || !s->pid)
 		return;
 	tasks = json_object_get(look, "tasks");
 	task = task_find(tasks, s->pid, 0);
 	fprintf(to, "In the frozen look %s, task %lld ",
 		text(look, "why") && !strcmp(text(look, "why"), "death") ?
-		"when the scheduler died" : "of that phase",
+		"when the scheduler died" : is_own(s, look) ?
+		"at its wait" : "of that phase",
 		(long long)s->pid);
 	if (!task) {
 		fputs("was on no run queue: it slept. ", to);
@@ -434,6 +533,12 @@ static void say_who(const struct scene *s, FILE *to)
 			s->name);
 }
 
+static void set_gap(struct scene *s)
+{
+	blame_gap_of(s->facts, s->part == s->facts ? NULL :
+		     text(s->part, "name"), s->pid, &s->gap);
+}
+
 static json_t *explain(const struct scene *s, const json_t *check)
 {
 	const char *cause = "unknown";
@@ -477,7 +582,10 @@ json_t *blame_new(const json_t *plan, const json_t *facts,
 	json_array_foreach(checks, i, check) {
 		struct scene s = { .plan = plan, .facts = facts };
 
-		one = facts && scene_set(&s, check) ? explain(&s, check) : NULL;
+		if (!facts || !scene_set(&s, check))
+			continue;
+		set_gap(&s);
+		one = explain(&s, check);
 		if (one)
 			json_array_append_new(all, one);
 	}

@@ -15,10 +15,11 @@
  *	workload, or a stall of the scheduler are looked at
  *
  * cause is "host" (vCPUs got no host CPU), "bypass" (the scheduler was not in
- * charge), "kept" (frozen looks show the victim runnable and on no dispatch
- * queue), "disk" (its throttle), "wakeup" (the disk was done, the worker did
- * not run), "idle" (CPUs idled meanwhile), "others" (they ran other tasks), or
- * "unknown": nothing that was seen speaks for any of them.
+ * charge), "kept" (the victim was runnable and on no dispatch queue), "wakeup"
+ * (the disk was done, the worker did not run), "completion" (it was blocked and
+ * its disk had nothing to do), "disk", "sleep" (nobody woke it), "idle" (CPUs
+ * idled meanwhile), "others" (they ran other tasks), or "unknown": nothing that
+ * was seen speaks for any of them.
  *
  * Return: new reference; NULL: nothing to explain, or out of memory.
  */

@@ -43,6 +43,25 @@ static const char plan_text[] =
 #define LOOK(tasks) ", 'looks': {'list': [{'why': 'every', 'phase': 'run', 'tasks': []}," \
 	" {'why': 'death', 'phase': 'run', 'tasks': [" tasks "]}]}"
 
+/* The longest wait of web/1 or reader/0, of four samples. */
+#define GAP(pid, four) ", 'gaps': [" \
+	"{'phase': 'run', 'pid': " pid ", 'gap_ns': 1, 'seen': [{'is': 'runs'}]}," \
+	"{'phase': 'warm', 'pid': " pid ", 'gap_ns': 9000000000, 'seen': [{'is': 'runs'}]}," \
+	"{'phase': 'run', 'pid': 99, 'gap_ns': 9000000000, 'seen': [{'is': 'runs'}]}," \
+	"{'phase': 'run', 'pid': " pid ", 'gap_ns': 900000000, 'seen': [" four "]}]"
+#define HOG "'curr': {'pid': 7, 'comm': 'hog', 'idle': false}"
+#define FEW "'curr': {'pid': 8, 'comm': 'few', 'idle': false}"
+#define NONE "'curr': {'pid': 0, 'comm': 'swapper/1', 'idle': true}"
+#define ON_Q(more) "{'is': 'runnable', 'ext': true, 'dsq': '7', 'dsq_nr': 3, " more "}"
+#define LOCAL(more) "{'is': 'runnable', 'ext': true, 'dsq': 'local', 'dsq_nr': 1, " more "}"
+#define BYPASS(more) "{'is': 'runnable', 'ext': true, 'dsq': 'bypass', 'dsq_nr': 1, " more "}"
+#define NO_Q(more) "{'is': 'runnable', 'ext': true, 'dsq': null, 'dsq_nr': null, " more "}"
+#define FAIR(more) "{'is': 'runnable', 'ext': false, 'dsq': null, 'dsq_nr': null, " more "}"
+#define AT_DISK(how) "{'is': 'blocked', 'disk': {'is': '" how "', 'done': 5}, " NONE "}"
+#define ASLEEP "{'is': 'sleeps', 'disk': null, " HOG "}"
+#define WOKEN "{'is': 'other', 'disk': null, " HOG "}"
+#define BUSY_DISK "{'throttled_ns': 970000000, 'duration_ns': 1000000000}"
+
 static const struct {
 	const char *facts, *checks;
 	const char *cause;	/* NULL: nothing to explain */
@@ -79,6 +98,47 @@ static const struct {
 	  FAIL("reader.gap.max"), "others", "task 12 waited on CPU 1, on the 0 queue with 1 tasks" },
 	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 11, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 ran on CPU 1." },
 	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 10, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 was on no run queue: it slept." },
+	/* without a frozen look: where it was in the samples of its wait */
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ON_Q(HOG) "," ON_Q(FEW) "," LOCAL(HOG) "," WOKEN) "}"), FAIL("web.gap.max"), "others",
+	  "Others had its CPU: in 3 of 4 samples of its wait, most often hog[7]. Others got the CPUs meanwhile: the other workers 700 ms in a phase of 1000 ms, most of them of web. "
+	  "In 4 samples of its longest wait, 900 ms, it was runnable in 3, in 2 of them on the 7 queue with up to 3 tasks; its CPU then ran hog[7] in 2." },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", NO_Q(HOG) "," NO_Q(NONE) "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "kept",
+	  "The scheduler kept it: in 2 of 3 samples of its wait it was runnable, and on no dispatch queue. In 3 samples of its longest wait, 900 ms, it was runnable in 3, in 1 of them on the 7 queue with up to 3 tasks, in 2 of them on no dispatch queue; its CPU then ran hog[7] in 2 and idled in 1." },
+	/* one sample may be an accident; under the default scheduler there is no queue to be on */
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", NO_Q(HOG)) "}"), FAIL("web.gap.max"), "others", "in 1 of them on no dispatch queue" },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", FAIR(HOG) "," FAIR(HOG)) "}"), FAIL("web.gap.max"), "others", "it was runnable in 2; its CPU then ran hog[7] in 2." },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ON_Q(NONE) "," ON_Q(NONE) "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "idle",
+	  "CPUs were left idle: in 2 of 3 samples of its wait its own was. In 3 samples" },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", BYPASS(NONE) "," BYPASS(HOG)) "}"), FAIL("web.gap.max"), "bypass",
+	  "in 2 of 2 samples of its wait it was on the kernel's own queue" },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ASLEEP "," ASLEEP "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "sleep",
+	  "It was asleep, and nobody woke it: in 2 of 3 samples of its wait." },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", WOKEN "," WOKEN) "}"), FAIL("web.gap.max"), "others", "it was being woken, or stopped." },
+	/* a disk: what the samples say goes before what the phase's sums do */
+	{ "{" HOST PHASE(SCHED, BUSY_DISK, GAP("12", AT_DISK("throttled") "," AT_DISK("busy") "," ON_Q(HOG)) "}"), FAIL("reader.gap.max"), "disk",
+	  "It waited for its disk: in 2 of 3 samples of its wait it was blocked while data had requests to serve. The throttle of data held requests 97 % of the time. In 3 samples of its longest wait, 900 ms, it was blocked in 2, runnable in 1" },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("12", AT_DISK("busy") "," AT_DISK("busy")) "}"), FAIL("reader.io_latency.p99"), "disk",
+	  "blocked while data had requests to serve. In 2 samples" },
+	{ "{" HOST PHASE(SCHED, BUSY_DISK, GAP("12", ON_Q(HOG) "," ON_Q(HOG) "," AT_DISK("throttled")) "}"), FAIL("reader.gap.max"), "others", "most often hog[7]" },
+	{ "{" HOST PHASE(SCHED, BUSY_DISK, GAP("12", AT_DISK("idle") "," AT_DISK("idle") "," AT_DISK("throttled")) LOOK("{'cpu': 1, 'pid': 10, 'comm': 'web/0', 'running': true}, "
+	  "{'cpu': 1, 'pid': 31, 'comm': 'kworker/1:1H', 'running': false, 'dsq': '1', 'dsq_nr': 1}, {'cpu': 0, 'pid': 32, 'comm': 'kworker/0:0', 'running': true}") "}"), FAIL("reader.gap.max"), "completion",
+	  "in 2 of 3 samples of its wait it was blocked while disk data had nothing to do, so its request had not been handed over, or was done and not seen to. kworker/1:1H[31] of the kernel waited for CPU 1 in a frozen look. In 3 samples" },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", AT_DISK("idle") "," AT_DISK("idle")) "}"), FAIL("web.gap.max"), "others", "it was blocked in 2." },
+	/* from the disk to the worker, as part of a longer wait */
+	{ "{" HOST "'phases': [{'name': 'run', 'duration_ns': 1000000000, 'disks': {'data': " BUSY_DISK "}, 'workloads': {'reader': {'io_wake_ns': {'p50': 20000000, 'max': 450000000},"
+	  " 'workers_detail': [{'index': 0, 'pid': 12, 'gap_max_ns': 800000000}]}}}]}", FAIL("reader.gap.max"), "wakeup",
+	  "It was not run after its disk: disk data was done, and from then the worker took 20 ms (p50) to 450 ms (longest) to run" },
+	{ "{" HOST "'phases': [{'name': 'run', 'duration_ns': 1000000000, 'disks': {'data': " BUSY_DISK "}, 'workloads': {'reader': {'io_wake_ns': {'p50': 20000000, 'max': 390000000},"
+	  " 'workers_detail': [{'index': 0, 'pid': 12, 'gap_max_ns': 800000000}]}}}]}", FAIL("reader.gap.max"), "disk", "held requests 97 %" },
+	/* the look that was taken at its own wait, before others of the phase */
+	{ "{" HOST PHASE(SCHED, DISK, ", 'looks': {'list': ["
+	  "{'why': 'gap', 'name': 'web/1', 'phase': 'run', 'tasks': [{'cpu': 1, 'pid': 11, 'running': false, 'dsq': '7', 'dsq_nr': 2}]},"
+	  "{'why': 'gap', 'name': 'web/0', 'phase': 'run', 'tasks': [{'cpu': 0, 'pid': 11, 'running': true}]}]}}"), FAIL("web.gap.max"), "others",
+	  "In the frozen look at its wait, task 11 waited on CPU 1, on the 7 queue with 2 tasks." },
+	/* over all phases: the longest of a measured one */
+	{ "{" HOST "'phases': [{'name': 'warm', 'measure': false}, {'name': 'run', 'measure': true}], 'duration_ns': 1000000000, 'workloads': {'web': {'workers_detail': ["
+	  "{'index': 1, 'pid': 11, 'gap_max_ns': 900000000}]}}" GAP("11", ON_Q(HOG) "," ON_Q(HOG)) "}", "[{'metric': 'web.gap.max', 'verdict': 'fail'}]", "others",
+	  "In 2 samples of its longest wait, 900 ms" },
 	/* nothing to explain */
 	{ "{" HOST PHASE(SCHED, DISK, "}"), FAIL("web.fairness"), NULL, NULL },
 	{ "{" HOST PHASE(SCHED, DISK, "}"), FAIL("scheduler"), NULL, NULL },

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "runner/blame_gap.h"
+
+#include <string.h>
+
+/* One sample may have been read while the task went from here to there. */
+#define SAMPLES_MIN 2
+
+#define NAMES_MAX 16
+
+/* How often each of a few things was seen. */
+struct tally {
+	unsigned int nr;
+	struct {
+		const char *name;
+		json_int_t id;
+		unsigned int n;
+	} of[NAMES_MAX];
+};
+
+static void count(struct tally *t, const char *name, json_int_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		if (t->of[i].id == id && !strcmp(t->of[i].name, name))
+			break;
+	if (i == NAMES_MAX)
+		return;
+	if (i == t->nr) {
+		t->of[i].name = name;
+		t->of[i].id = id;
+		t->of[i].n = 0;
+		t->nr++;
+	}
+	t->of[i].n++;
+}
+
+/* The first of those seen most. Return: index or -1. */
+static int most(const struct tally *t)
+{
+	int found = -1;
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		if (found < 0 || t->of[i].n > t->of[found].n)
+			found = i;
+	return found;
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static double number(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
+static bool is(const char *text, const char *word)
+{
+	return text && !strcmp(text, word);
+}
+
+static bool is_measured(const json_t *facts, const char *phase)
+{
+	const json_t *part;
+	size_t i;
+
+	json_array_foreach(json_object_get(facts, "phases"), i, part)
+		if (phase && is(text(part, "name"), phase))
+			return !json_is_false(json_object_get(part,
+							      "measure"));
+	return false;
+}
+
+static const json_t *longest(const json_t *facts, const char *phase,
+			     json_int_t pid)
+{
+	const json_t *found = NULL, *gap;
+	size_t i;
+
+	json_array_foreach(json_object_get(facts, "gaps"), i, gap) {
+		const char *of = text(gap, "phase");
+
+		if (!pid || number(gap, "pid") != pid ||
+		    (phase ? !is(of, phase) : !is_measured(facts, of)))
+			continue;
+		if (!found || number(gap, "gap_ns") > number(found, "gap_ns"))
+			found = gap;
+	}
+	return found;
+}
+
+static void add_runnable(struct blame_gap *gap, const json_t *seen,
+			 struct tally *queues, struct tally *holders)
+{
+	const json_t *curr = json_object_get(seen, "curr");
+	const char *dsq = text(seen, "dsq"), *comm = text(curr, "comm");
+
+	gap->runnable++;
+	gap->kept += json_is_true(json_object_get(seen, "ext")) && !dsq;
+	gap->bypass += is(dsq, "bypass");
+	if (dsq)
+		count(queues, dsq, 0);
+	if (number(seen, "dsq_nr") > gap->dsq_nr_max)
+		gap->dsq_nr_max = number(seen, "dsq_nr");
+	if (json_is_true(json_object_get(curr, "idle")))
+		gap->cpu_idle++;
+	else if (comm)
+		count(holders, comm, number(curr, "pid"));
+}
+
+static void add_blocked(struct blame_gap *gap, const json_t *seen)
+{
+	const char *disk = text(json_object_get(seen, "disk"), "is");
+
+	gap->blocked++;
+	gap->disk_idle += is(disk, "idle");
+	gap->disk_works += is(disk, "busy") || is(disk, "throttled");
+}
+
+void blame_gap_of(const json_t *facts, const char *phase, json_int_t pid,
+		  struct blame_gap *gap)
+{
+	const json_t *found = longest(facts, phase, pid), *seen;
+	struct tally queues = { 0 }, holders = { 0 };
+	size_t i;
+	int n;
+
+	*gap = (struct blame_gap){ .ns = number(found, "gap_ns") };
+	json_array_foreach(json_object_get(found, "seen"), i, seen) {
+		const char *at = text(seen, "is");
+
+		gap->nr++;
+		gap->runs += is(at, "runs");
+		gap->sleeps += is(at, "sleeps");
+		if (is(at, "runnable"))
+			add_runnable(gap, seen, &queues, &holders);
+		else if (is(at, "blocked"))
+			add_blocked(gap, seen);
+	}
+	n = most(&queues);
+	if (n >= 0) {
+		gap->dsq = queues.of[n].name;
+		gap->on_dsq = queues.of[n].n;
+	}
+	n = most(&holders);
+	if (n >= 0) {
+		gap->holder = holders.of[n].name;
+		gap->holder_pid = holders.of[n].id;
+		gap->held = holders.of[n].n;
+	}
+}
+
+bool blame_gap_most(const struct blame_gap *gap, unsigned int n)
+{
+	return n >= SAMPLES_MIN && 2 * n >= gap->nr;
+}
+
+static void say_queues(const struct blame_gap *gap, FILE *to)
+{
+	if (gap->dsq)
+		fprintf(to, ", in %u of them on the %s queue with up to %.0f tasks",
+			gap->on_dsq, gap->dsq, gap->dsq_nr_max);
+	if (gap->kept)
+		fprintf(to, ", in %u of them on no dispatch queue", gap->kept);
+}
+
+static void say_cpu(const struct blame_gap *gap, FILE *to)
+{
+	if (gap->holder)
+		fprintf(to, "; its CPU then ran %s[%lld] in %u", gap->holder,
+			(long long)gap->holder_pid, gap->held);
+	if (gap->cpu_idle)
+		fprintf(to, "%s idled in %u", gap->holder ? " and" :
+			"; its CPU then", gap->cpu_idle);
+}
+
+void blame_gap_say(const struct blame_gap *gap, FILE *to)
+{
+	const struct {
+		unsigned int n;
+		const char *what;
+	} ways[] = {
+		{ gap->runs, "on a CPU" }, { gap->sleeps, "asleep" },
+		{ gap->blocked, "blocked" }, { gap->runnable, "runnable" },
+	};
+	const char *sep = "";
+	size_t i;
+
+	if (!gap->nr)
+		return;
+	fprintf(to, "In %u samples of its longest wait, %.0f ms, it was ",
+		gap->nr, gap->ns / 1e6);
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (!ways[i].n)
+			continue;
+		fprintf(to, "%s%s in %u", sep, ways[i].what, ways[i].n);
+		sep = ", ";
+	}
+	if (!*sep)
+		fputs("being woken, or stopped", to);
+	if (gap->runnable) {
+		say_queues(gap, to);
+		say_cpu(gap, to);
+	}
+	fputs(". ", to);
+}
