@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One job, seen from outside: send, watch, collect. */
 #include "lib/clock.h"
+#include "lib/turn.h"
 #include "lib/path.h"
 #include "runner/elf_deps.h"
 #include "runner/emu_bytes.h"
@@ -41,6 +42,7 @@ struct run {
 	size_t nr_files;
 	char **argv;		/* owned array of borrowed strings */
 	uint64_t deadline_ns;
+	uint64_t turn_ns;	/* of the loop */
 	bool killed;
 	bool exited, done;
 	enum emu_end kill_end;
@@ -415,12 +417,26 @@ static int kill_job(struct run *r, enum emu_end end, const char *why)
 	return send_signal(r, SIGKILL);
 }
 
+/* Only time in which we ran counts: what came while we did not is unread. */
+static void put_off(struct run *r, uint64_t now)
+{
+	uint64_t stopped_ns = turn_stopped_ns(&r->turn_ns, now, SLICE_NS);
+	uint64_t *last_rx_ns = &r->host->link.last_rx_ns;
+
+	if (!stopped_ns)
+		return;
+	*last_rx_ns = turn_put_off(*last_rx_ns, stopped_ns, now);
+	if (r->deadline_ns)
+		r->deadline_ns = clock_add_ns(r->deadline_ns, stopped_ns);
+}
+
 /* What is due now, in the order of its weight. */
 static int act(struct run *r)
 {
 	uint64_t now = clock_now_ns();
 	int signo = r->host->signo;
 
+	put_off(r, now);
 	if (now - r->host->link.last_rx_ns > r->host->hang_ns)
 		return -ETIMEDOUT;
 	if (r->exited)
@@ -444,7 +460,7 @@ static int run_loop(struct run *r)
 	int err = send_job(r);
 
 	/* The hang clock runs from what is sent last, too. */
-	r->host->link.last_rx_ns = clock_now_ns();
+	r->host->link.last_rx_ns = r->turn_ns = clock_now_ns();
 	while (!err && !r->done) {
 		err = emu_link_wait(&r->host->link, POLLIN,
 				    clock_now_ns() + SLICE_NS);

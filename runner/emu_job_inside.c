@@ -17,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define IO_NS (30 * NSEC_PER_SEC)
+/* Who is gone has closed the port; who was stopped (Ctrl-Z) comes back. */
+#define IO_NS (24 * 3600 * NSEC_PER_SEC)
 #define TICK_NS NSEC_PER_SEC
 #define REAP_NS (20 * NSEC_PER_SEC)
 

@@ -48,8 +48,16 @@ int emu_link_wait(struct emu_link *l, short events, uint64_t deadline_ns)
 
 		if (l->abort && l->abort(l->abort_ctx))
 			return -ECANCELED;
-		if (now >= deadline_ns)
-			return -ETIMEDOUT;
+		/*
+		 * Too late, for whoever was stopped meanwhile as well: what is
+		 * there is not late for that.
+		 */
+		if (now >= deadline_ns) {
+			n = poll(&p, 1, 0);
+			if (!n)
+				return -ETIMEDOUT;
+			break;
+		}
 		left = deadline_ns - now;
 		if (l->abort && left > ABORT_NS)
 			left = ABORT_NS;

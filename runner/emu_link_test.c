@@ -7,6 +7,7 @@
 #include <check.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,21 @@ static bool third_time(void *ctx)
 	return ++*(int *)ctx == 3;
 }
 
+/* Whoever was stopped past it finds what came meanwhile. */
+START_TEST(what_is_there_is_in_time_after_the_deadline)
+{
+	struct frame f;
+
+	greet();
+	ck_assert_int_eq(-ETIMEDOUT, emu_link_recv(&host, &f, 1));
+	ck_assert_int_eq(0, emu_link_send(&guest, EMU_MSG_TICK, NULL, 0, 1));
+	ck_assert_int_eq(0, emu_link_wait(&host, POLLIN, 1));
+	ck_assert_int_eq(1, emu_link_recv(&host, &f, 1));
+	ck_assert_uint_eq(EMU_MSG_TICK, f.type);
+	ck_assert_int_eq(-ETIMEDOUT, emu_link_wait(&host, POLLIN, 1));
+}
+END_TEST
+
 START_TEST(wait_ends_when_the_caller_wants_it)
 {
 	uint64_t begin_ns = clock_now_ns();
@@ -202,6 +218,7 @@ int main(void)
 	tcase_add_loop_test(tc, new_session_survives_half_a_frame_of_the_old,
 			    0, 40);
 	tcase_add_test(tc, silence_ends_at_the_deadline);
+	tcase_add_test(tc, what_is_there_is_in_time_after_the_deadline);
 	tcase_add_test(tc, wait_ends_when_the_caller_wants_it);
 	tcase_add_test(tc, full_pipe_ends_at_the_deadline);
 	tcase_add_test(tc, other_side_gone_is_epipe_both_ways);

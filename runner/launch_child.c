@@ -4,6 +4,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/path.h"
+#include "lib/turn.h"
 #include "runner/cmd.h"
 #include "runner/emu.h"
 #include "runner/images.h"
@@ -24,6 +25,7 @@
 
 /* After an interrupt the VM process gets this long to write its facts. */
 #define INTERRUPT_LIMIT_NS (10 * NSEC_PER_SEC)
+#define TURN_NS (100 * NSEC_PER_MSEC)
 
 int interrupt_open(struct interrupt *i)
 {
@@ -31,6 +33,8 @@ int interrupt_open(struct interrupt *i)
 
 	i->signal = 0;
 	i->at_ns = 0;
+	i->turn_ns = clock_now_ns();
+	i->stopped_ns = 0;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -49,13 +53,18 @@ int interrupt_open(struct interrupt *i)
 
 bool interrupt_poll(struct interrupt *i)
 {
+	uint64_t now_ns = clock_now_ns();
+	uint64_t stopped_ns = turn_stopped_ns(&i->turn_ns, now_ns, TURN_NS);
 	struct signalfd_siginfo si;
 
+	i->stopped_ns += stopped_ns;
+	if (i->signal)
+		i->at_ns = turn_put_off(i->at_ns, stopped_ns, now_ns);
 	if (read(i->fd, &si, sizeof(si)) != sizeof(si))
 		return false;
 	if (!i->signal) {
 		i->signal = si.ssi_signo;
-		i->at_ns = clock_now_ns();
+		i->at_ns = now_ns;
 	}
 	return true;
 }
@@ -145,7 +154,7 @@ static void take_stderr(struct status *status, int *err_fd)
 static bool wait_child(pid_t pid, uint64_t limit_ns, struct interrupt *intr,
 		       struct status *status, int *err_fd)
 {
-	uint64_t end_ns = clock_now_ns() + limit_ns;
+	uint64_t start_ns = clock_now_ns(), before_ns = intr->stopped_ns;
 	int pidfd = syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd fds[] = {
 		{ .fd = pidfd, .events = POLLIN },
@@ -153,9 +162,10 @@ static bool wait_child(pid_t pid, uint64_t limit_ns, struct interrupt *intr,
 		{ .events = POLLIN },
 	};
 
+	intr->turn_ns = start_ns;
 	for (;;) {
 		fds[2].fd = *err_fd;
-		poll(fds, 3, 100);
+		poll(fds, 3, TURN_NS / NSEC_PER_MSEC);
 		take_stderr(status, err_fd);
 		status_tick(status);
 		if (pidfd < 0 ? kill(pid, 0) : fds[0].revents)
@@ -164,7 +174,10 @@ static bool wait_child(pid_t pid, uint64_t limit_ns, struct interrupt *intr,
 			status_interrupted(status);
 			kill(pid, intr->signal);
 		}
-		if (clock_now_ns() > end_ns || grace_is_over(intr)) {
+		/* it went on when we were stopped, but for what it says */
+		if (clock_now_ns() - start_ns >
+		    clock_add_ns(limit_ns, intr->stopped_ns - before_ns) ||
+		    grace_is_over(intr)) {
 			kill(pid, SIGKILL);
 			if (pidfd >= 0)
 				close(pidfd);

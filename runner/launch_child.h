@@ -13,14 +13,20 @@
 struct interrupt {
 	int fd;			/* signalfd */
 	int signal;		/* the first one seen, or 0 */
-	uint64_t at_ns;		/* when */
+	uint64_t at_ns;		/* when, and what we were stopped since */
+	uint64_t turn_ns;	/* when it was last asked */
+	uint64_t stopped_ns;	/* that we were stopped, in all */
 	sigset_t saved;		/* the mask before */
 };
 
 /** interrupt_open() - block and watch SIGINT, SIGTERM, SIGHUP. 0 or -errno. */
 int interrupt_open(struct interrupt *i);
 
-/** interrupt_poll() - Return: true when a signal came since the last call. */
+/**
+ * interrupt_poll() - Return: true when a signal came since the last call
+ *
+ * To be asked each 100 ms while somebody is waited for.
+ */
 bool interrupt_poll(struct interrupt *i);
 void interrupt_close(struct interrupt *i);
 
