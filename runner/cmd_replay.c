@@ -10,11 +10,13 @@
 #include "runner/run.h"
 #include "runner/run_opts.h"
 
-enum { OPT_KERNEL = 256, OPT_SCHEDULER, OPT_OUT, OPT_JSON, OPT_ACCEL };
+enum { OPT_KERNEL = 256, OPT_SCHEDULER, OPT_OUT, OPT_JSON, OPT_ACCEL,
+       OPT_IMAGES };
 
 static const struct option options[] = {
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "scheduler", required_argument, NULL, OPT_SCHEDULER },
+	{ "images", no_argument, NULL, OPT_IMAGES },
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "accel", required_argument, NULL, OPT_ACCEL },
@@ -32,6 +34,7 @@ static void help(FILE *to)
 	      "that says what.\n\n"
 	      "      --kernel K       another kernel instead, whatever its hash\n"
 	      "      --scheduler S    another scheduler instead; drops [scheduler] set\n"
+	      "      --images         disks' images as they are now\n"
 	      "      --out DIR        run directory; default ktstr-results/TIME-NAME-ID\n"
 	      "      --json FILE|-    result.json there too\n"
 	      "      --accel A        auto, kvm or emulated\n"
@@ -96,6 +99,7 @@ int cmd_replay_with(const struct run_ops *ops, int argc, char **argv,
 		    FILE *out)
 {
 	struct run_opts opts = { .boots = 1 };
+	bool any_images = false;
 	struct replay want = { 0 };
 	struct replay_run run;
 	char why[512];
@@ -108,7 +112,9 @@ int cmd_replay_with(const struct run_ops *ops, int argc, char **argv,
 			help(out);
 			return 0;
 		}
-		if (!take(&opts, c, optarg))
+		if (c == OPT_IMAGES)
+			any_images = true;
+		else if (!take(&opts, c, optarg))
 			return KTSTR_EXIT_USAGE;
 	}
 	if (argc - optind != 1) {
@@ -117,6 +123,11 @@ int cmd_replay_with(const struct run_ops *ops, int argc, char **argv,
 	}
 	if (replay_open(argv[optind], &run, why, sizeof(why))) {
 		fprintf(stderr, "ktstr replay: %s\n", why);
+		return KTSTR_EXIT_USAGE;
+	}
+	if (!any_images && !replay_check_images(&run, why, sizeof(why))) {
+		fprintf(stderr, "ktstr replay: %s\n", why);
+		replay_close(&run);
 		return KTSTR_EXIT_USAGE;
 	}
 	fill(&run, &opts, &want);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "runner/image_id.h"
 #include "runner/plan.h"
 
 #define SCENARIO_MAX_BYTES (4u << 20)
@@ -153,6 +154,30 @@ void replay_close(struct replay_run *run)
 	free(run->scenario);
 	free(run->object);
 	free(run->seeds);
+}
+
+bool replay_check_images(const struct replay_run *run, char *why,
+			 size_t why_len)
+{
+	const struct say say = { why, why_len };
+	const char *disk;
+	char how[160];
+	json_t *id;
+
+	json_object_foreach(json_object_get(run->result, "images"), disk, id) {
+		const char *path =
+			json_string_value(json_object_get(id, "path"));
+		int err = image_id_check(id, how, sizeof(how));
+
+		if (!err)
+			continue;
+		refuse(&say, 0,
+		       "the image of disk %s, %s, is not what it was: %s; bring that one back%s",
+		       disk, path ? path : "?", how, err == -EBADMSG ?
+		       ", or take it as it is with --images" : "");
+		return false;
+	}
+	return true;
 }
 
 static bool same(const char *want, const json_t *plan, const char *group,

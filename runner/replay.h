@@ -46,6 +46,13 @@ int replay_open(const char *dir, struct replay_run *run, char *why,
 void replay_close(struct replay_run *run);
 
 /**
+ * replay_check_images() - are the disks' images what they were?
+ * @why: if not, one line: which, what differs, and what to do
+ */
+bool replay_check_images(const struct replay_run *run, char *why,
+			 size_t why_len);
+
+/**
  * replay_check() - is what was prepared what ran then?
  * @plan: after the preparation: with hashes
  * @why: if not, one line: what differs, and what to do

@@ -249,6 +249,91 @@ START_TEST(another_scheduler_is_refused_by_name)
 }
 END_TEST
 
+/* A file of @size bytes, with @text at @at; not made anew. */
+static void write_image(const char *name, off_t size, off_t at,
+			const char *text)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert_int_eq(0, ftruncate(fd, size));
+	ck_assert_int_eq(strlen(text), pwrite(fd, text, strlen(text), at));
+	close(fd);
+}
+
+#define MI (1 << 20)
+
+static void run_image(off_t size)
+{
+	write_image("d.img", size, 0, "begin");
+	write_text("a.toml", "schema = 1\nname = \"a\"\n"
+		   "[[disk]]\nname = \"data\"\nimage = \"d.img\"\n"
+		   "[[workload]]\nname = \"w\"\nkind = \"spin\"\n");
+	run_it();
+}
+
+static const struct changed_image {
+	off_t size, new_size, at;
+	const char *text, *says;	/* NULL: it is the same to us */
+} changed_images[] = {
+	{ MI, MI, 0, "begin", NULL },	/* only the time of its last change */
+	{ MI, MI, MI / 2, "x", "its SHA-256 is " },
+	{ MI, 2 * MI, 0, "begin", "it has 2097152 bytes, that run's had 1048576" },
+	{ 65 * MI, 65 * MI, 5, "x", "its SHA-256 is " },
+	{ 65 * MI, 65 * MI, 65 * MI - 1, "x", "its SHA-256 is " },
+	/* not hashed there */
+	{ 65 * MI, 65 * MI, 30 * MI, "x", "it was written to since" },
+};
+
+START_TEST(another_image_is_refused_by_name)
+{
+	const struct changed_image *c = &changed_images[_i];
+	const struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+
+	run_image(c->size);
+	write_image("d.img", c->new_size, c->at, c->text);
+	ck_assert_int_eq(0, utimensat(AT_FDCWD, "d.img", times, 0));
+	if (!c->says) {
+		ck_assert_int_ne(2, command(cmd_replay_with,
+					    "replay --out x r"));
+		return;
+	}
+	ck_assert_int_eq(2, command(cmd_replay_with, "replay --out x r"));
+	ck_assert_uint_eq(1, fake.ran);
+	ck_assert_ptr_nonnull(strstr(err_text, "the image of disk data, /"));
+	ck_assert_msg(strstr(err_text, c->says), "%s", err_text);
+	/* unless it is asked for; of another size it is no such disk */
+	ck_assert_int_eq(c->size == c->new_size,
+			 strstr(err_text, "--images") != NULL);
+	if (c->size != c->new_size)
+		return;
+	ck_assert_int_ne(2, command(cmd_replay_with,
+				    "replay --images --out y r"));
+	ck_assert_uint_eq(2, fake.ran);
+}
+END_TEST
+
+START_TEST(a_large_image_that_was_left_alone_is_the_same)
+{
+	run_image(65 * MI);
+	ck_assert_int_ne(2, command(cmd_replay_with, "replay --out x r"));
+	ck_assert_uint_eq(2, fake.ran);
+}
+END_TEST
+
+START_TEST(an_image_that_is_gone_is_told)
+{
+	run_image(MI);
+	ck_assert_int_eq(0, unlink("d.img"));
+	ck_assert_int_eq(0, mkfifo("d.img", 0600));
+	ck_assert_int_eq(2, command(cmd_replay_with, "replay --out x r"));
+	ck_assert_ptr_nonnull(strstr(err_text, "Invalid argument"));
+	ck_assert_int_eq(0, unlink("d.img"));
+	ck_assert_int_eq(2, command(cmd_replay_with, "replay --out x r"));
+	ck_assert_ptr_nonnull(strstr(err_text, "No such file"));
+	ck_assert_uint_eq(1, fake.ran);
+}
+END_TEST
+
 START_TEST(a_control_is_run_again_with_the_seeds_it_had)
 {
 	ck_assert_int_ne(2, command(cmd_run_with,
@@ -305,6 +390,10 @@ int main(void)
 	tcase_add_test(tc, the_same_kernel_scheduler_and_seed_run_again);
 	tcase_add_test(tc, another_kernel_is_refused_by_name);
 	tcase_add_test(tc, another_scheduler_is_refused_by_name);
+	tcase_add_loop_test(tc, another_image_is_refused_by_name, 0,
+			    sizeof(changed_images) / sizeof(changed_images[0]));
+	tcase_add_test(tc, a_large_image_that_was_left_alone_is_the_same);
+	tcase_add_test(tc, an_image_that_is_gone_is_told);
 	tcase_add_test(tc, a_control_is_run_again_with_the_seeds_it_had);
 	tcase_add_loop_test(tc, what_can_not_be_done_again_says_why_and_runs_nothing,
 			    0, sizeof(bad) / sizeof(bad[0]));

@@ -8,6 +8,7 @@
 
 #include "lib/path.h"
 #include "runner/blame.h"
+#include "runner/image_id.h"
 #include "runner/judge.h"
 #include "runner/scenario.h"
 #include "runner/version.h"
@@ -104,6 +105,7 @@ json_t *result_new(const struct result_input *in)
 	json_t *reason = json_string(j->reason);
 	json_t *looks = json_object_get(in->facts, "looks");
 	json_t *observers = json_object_get(in->facts, "observers");
+	json_t *images = image_ids_of(in->plan);
 	json_t *result, *rest, *blame;
 
 	/* a guest's text may have been cut within a character */
@@ -122,6 +124,7 @@ json_t *result_new(const struct result_input *in)
 	    (blame && json_object_set(result, "blame", blame)) ||
 	    (looks && json_object_set(result, "looks", looks)) ||
 	    (observers && json_object_set(result, "observers", observers)) ||
+	    (images && json_object_set(result, "images", images)) ||
 	    (in->control && json_object_set(result, "control",
 					    (json_t *)in->control)) ||
 	    json_object_set_new(result, "versions", versions_json(in))) {
@@ -130,6 +133,7 @@ json_t *result_new(const struct result_input *in)
 	}
 	json_decref(rest);
 	json_decref(blame);
+	json_decref(images);
 	return result;
 }
 

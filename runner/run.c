@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/path.h"
 #include "runner/bundle.h"
+#include "runner/image_id.h"
 #include "runner/plan.h"
 #include "runner/report.h"
 #include "runner/result.h"
@@ -63,6 +64,7 @@ int run_fill(struct run *r, uint64_t seed)
 
 	r->plan = plan_new(r->scenario, seed);
 	plan_set_transport(r->plan, r->opts->transport);
+	image_ids_note(r->plan);
 	r->checks = plan_checks_new(r->scenario);
 	err = r->plan && r->checks ? write_scenario(r) : -ENOMEM;
 	if (err)
