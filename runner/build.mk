@@ -46,6 +46,7 @@ $(eval $(call unit_tests,runner,sample_line_test,runner lib,-ljansson))
 runner-front-objs += observe_facts.o
 runner-objs += observe.o observe_io.o observe_ran.o session_observe.o
 $(eval $(call unit_tests,runner,observe_test,runner lib,-ljansson))
+tsan-tests += runner/observe_test
 
 # One command in a VM
 runner-objs += cmd_exec.o exec_pack.o session_exec.o

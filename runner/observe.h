@@ -79,9 +79,10 @@ enum observe_io_stage {
 /* One workload over some phases. */
 struct observe_io_sum {
 	struct ktstr_hist stage[OBSERVE_IO_STAGES];
-	uint64_t unpaired;	/* IOs without a record */
+	uint64_t unpaired;	/* IOs without a record, whose worker slept */
 	uint64_t lost;		/* records overwritten before we came */
-	uint64_t awake, frozen;	/* as struct ktstr_obs_io_ring */
+	uint64_t awake;		/* IOs whose worker did not sleep */
+	uint64_t frozen;	/* IOs during which the VM was frozen */
 	bool clock_unknown;	/* in one of the phases at least */
 };
 

@@ -148,23 +148,30 @@ static size_t lower_bound(const struct io_log *log, uint64_t ns)
 /* A request may have been split, or merged with its neighbours. */
 static bool same_sectors(const struct ktstr_obs_io *r, const struct io_wait *w)
 {
-	return r->write == w->write &&
+	return !(r->flags & KTSTR_OBS_IO_OTHER) &&
+	       !(r->flags & KTSTR_OBS_IO_WRITE) == !w->write &&
 	       r->sector < w->sector + (w->bytes + 511) / 512 &&
 	       w->sector < r->sector + (r->bytes + 511ull) / 512;
 }
 
-/* Of several the last: with it the worker had all it waited for. */
+/*
+ * Of several the last: with it the worker had all it waited for. @slept: did it
+ * sleep at all, for whatever?
+ */
 static const struct ktstr_obs_io *find(const struct io_log *log,
-				       const struct io_wait *w)
+				       const struct io_wait *w, bool *slept)
 {
 	const struct ktstr_obs_io *found = NULL;
 	size_t i;
+
+	*slept = log->lost > 0; /* what is lost may have been of any time */
 
 	for (i = lower_bound(log, w->submit_ns); i < log->nr; i++) {
 		const struct ktstr_obs_io *r = &log->records[i];
 
 		if (r->run_ns > w->return_ns)
 			break;
+		*slept = true;
 		if (r->complete_ns >= w->submit_ns &&
 		    r->woken_ns >= r->complete_ns && r->run_ns >= r->woken_ns &&
 		    same_sectors(r, w))
@@ -178,14 +185,17 @@ void observe_io_add(struct observe *o, unsigned int worker,
 		    struct observe_io_sum *sum)
 {
 	uint64_t done_ns = wait->return_ns - wait->wake_ns;
-	const struct ktstr_obs_io *r = NULL;
+	const struct ktstr_obs_io *r;
+	bool slept;
 
 	if (wait->result != IO_PAIRED || !o->io || worker >= o->dims.workers)
 		return;
 	pthread_mutex_lock(&o->io->lock);
-	r = find(&o->io->logs[worker], wait);
+	r = find(&o->io->logs[worker], wait, &slept);
 	/* it can't be seen before it was done, but by the clocks' error */
-	if (r && r->complete_ns + error_ns >= done_ns) {
+	if (r && r->complete_ns + error_ns < done_ns)
+		r = NULL;
+	if (r) {
 		uint64_t seen_ns = r->complete_ns > done_ns ? r->complete_ns :
 							      done_ns;
 
@@ -196,7 +206,8 @@ void observe_io_add(struct observe *o, unsigned int worker,
 		hist_add(&sum->stage[OBSERVE_IO_TOTAL], r->run_ns > done_ns ?
 			 r->run_ns - done_ns : 0);
 	} else {
-		sum->unpaired++;
+		sum->unpaired += slept;
+		sum->awake += !slept;
 	}
 	pthread_mutex_unlock(&o->io->lock);
 }
@@ -215,7 +226,6 @@ static void add_losses(const struct observe *o, unsigned int workload,
 		n = json_integer_value(json_object_get(w, "workers"));
 		for (i = first; k == workload && i < first + n; i++) {
 			sum->lost += o->io->logs[i].lost;
-			sum->awake += rings ? rings[i].awake : 0;
 			sum->frozen += rings ? rings[i].frozen : 0;
 		}
 		first += n;
@@ -233,6 +243,7 @@ static const char *io_why(const struct observe *o,
 	if (sum->clock_unknown)
 		return "the clocks of host and guest were not measured";
 	if (missing > MISSING_MAX * (missing +
+				     sum->awake +
 				     hist_total(&sum->stage[OBSERVE_IO_RUN])))
 		return "of more than a tenth of the IOs the observer has no record";
 	return NULL;

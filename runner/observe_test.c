@@ -7,6 +7,8 @@
 
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +30,7 @@ static struct {
 	uint8_t *region;
 	size_t bytes;
 	int err;
-	unsigned int reads;
+	_Atomic unsigned int reads;
 } guest;
 
 static json_t *plan;
@@ -368,22 +370,23 @@ static const struct pair_case {
 	const char *what;
 	struct ktstr_obs_io record;
 	unsigned int worker;
-	bool paired;
+	enum { PAIRED, UNPAIRED, AWAKE } want;
 	uint64_t interrupt_ns;
 } pair_cases[] = {
-	{ "its own", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, true, MS },
-	{ "the end of a split one", { 804, 1001 * MS, 1002 * MS, 1003 * MS, 2048, 0 }, 1, true, MS },
-	{ "merged with others", { 700, 1001 * MS, 1002 * MS, 1003 * MS, 102400, 0 }, 1, true, MS },
-	{ "the clocks' error explains it", { 800, 998 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, true, 0 },
-	{ "seen before it was done", { 800, 997 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, false, 0 },
-	{ "another worker's", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 0, false, 0 },
-	{ "other sectors", { 808, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, false, 0 },
-	{ "a write", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 1 }, 1, false, 0 },
-	{ "after its time", { 800, 1001 * MS, 1002 * MS, 1008 * MS, 4096, 0 }, 1, false, 0 },
-	{ "before its time", { 800, 990 * MS, 991 * MS, 994 * MS, 4096, 0 }, 1, false, 0 },
-	{ "of an IO before", { 800, 990 * MS, 996 * MS, 997 * MS, 4096, 0 }, 1, false, 0 },
-	{ "backwards", { 800, 1003 * MS, 1002 * MS, 1001 * MS, 4096, 0 }, 1, false, 0 },
-	{ "hostile", { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX, 0 }, 1, false, 0 },
+	{ "its own", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, PAIRED, MS },
+	{ "the end of a split one", { 804, 1001 * MS, 1002 * MS, 1003 * MS, 2048, 0 }, 1, PAIRED, MS },
+	{ "merged with others", { 700, 1001 * MS, 1002 * MS, 1003 * MS, 102400, 0 }, 1, PAIRED, MS },
+	{ "the clocks' error explains it", { 800, 998 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, PAIRED, 0 },
+	{ "seen before it was done", { 800, 997 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "other sectors", { 808, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "a write", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, KTSTR_OBS_IO_WRITE }, 1, UNPAIRED, 0 },
+	{ "of an IO before", { 800, 990 * MS, 996 * MS, 997 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "backwards", { 800, 1003 * MS, 1002 * MS, 1001 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "slept for something else", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, KTSTR_OBS_IO_OTHER }, 1, UNPAIRED, 0 },
+	{ "another worker's", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 0, AWAKE, 0 },
+	{ "after its time", { 800, 1001 * MS, 1002 * MS, 1008 * MS, 4096, 0 }, 1, AWAKE, 0 },
+	{ "before its time", { 800, 990 * MS, 991 * MS, 994 * MS, 4096, 0 }, 1, AWAKE, 0 },
+	{ "hostile", { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX }, 1, AWAKE, 0 },
 };
 
 START_TEST(a_record_is_of_its_io_or_of_none)
@@ -397,11 +400,12 @@ START_TEST(a_record_is_of_its_io_or_of_none)
 	ring_of(c->worker)->head = 1;
 	observe_phase_end(o, 0, NULL);
 	observe_io_add(o, 1, &w, 2 * MS, sum);
-	ck_assert_msg(c->paired == (sum->unpaired == 0), "%s", c->what);
-	if (c->paired)
-		ck_assert_msg(c->interrupt_ns ==
-			      sum->stage[OBSERVE_IO_INTERRUPT].max_ns, "%s",
-			      c->what);
+	ck_assert_msg((c->want == PAIRED) ==
+		      hist_total(&sum->stage[OBSERVE_IO_RUN]), "%s", c->what);
+	ck_assert_msg((c->want == UNPAIRED) == sum->unpaired, "%s", c->what);
+	ck_assert_msg((c->want == AWAKE) == sum->awake, "%s", c->what);
+	ck_assert_msg(c->interrupt_ns ==
+		      sum->stage[OBSERVE_IO_INTERRUPT].max_ns, "%s", c->what);
 	free(sum);
 	close_all();
 }
@@ -472,6 +476,44 @@ START_TEST(a_head_that_jumps_spoils_the_guest_s_own_result)
 	json = io_result(sum);
 	ck_assert(json_is_null(json_object_get(stage(json, "run"), "count")));
 	json_decref(json);
+	close_all();
+}
+END_TEST
+
+static atomic_bool enough;
+
+static void *drain_often(void *ctx)
+{
+	while (!atomic_load(&enough))
+		observe_drain(ctx);
+	return NULL;
+}
+
+START_TEST(the_monitor_s_thread_drains_beside_the_session)
+{
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	pthread_t thread;
+	uint64_t i;
+
+	open_for(OBS_IO_COMPLETION);
+	for (i = 1; i <= 200; i++)
+		record_io(1, i * 8, i * 20);
+	ck_assert_int_eq(0, pthread_create(&thread, NULL, drain_often, o));
+	ck_assert(tell(json_pack("{s:s, s:s, s:i, s:I}", "name",
+				 "io_completion", "state", "attached",
+				 "map_id", MAP_ID, "bytes",
+				 (json_int_t)guest.bytes)));
+	for (i = 0; i < 200; i++)
+		observe_phase_end(o, i % PHASES, NULL);
+	atomic_store(&enough, true);
+	ck_assert_int_eq(0, pthread_join(thread, NULL));
+	for (i = 1; i <= 200; i++) {
+		struct io_wait w = wait_of(i * 8, i * 20);
+
+		observe_io_add(o, 1, &w, 0, sum);
+	}
+	ck_assert_uint_eq(200, hist_total(&sum->stage[OBSERVE_IO_RUN]));
+	free(sum);
 	close_all();
 }
 END_TEST
@@ -722,6 +764,7 @@ int main(void)
 	tcase_add_test(tc,
 		       overwritten_records_are_lost_and_too_many_are_too_many);
 	tcase_add_test(tc, a_head_that_jumps_spoils_the_guest_s_own_result);
+	tcase_add_test(tc, the_monitor_s_thread_drains_beside_the_session);
 	tcase_add_test(tc, without_one_clock_no_stage_is_known);
 	tcase_add_test(tc, the_longest_wait_of_all_cpus_and_phases_is_told);
 	tcase_add_test(tc, a_wait_in_the_writing_and_none_at_all_are_none);

@@ -109,7 +109,7 @@ set = { strength = 5 }
 [[disk]]
 name = "data"
 size = "64M"
-throttle = { iops = 200 }
+throttle = { iops = 150, latency = "3ms" }
 [[workload]]
 name = "reader"
 kind = "io_rand_read"

@@ -2,8 +2,8 @@
 /*
  * What happens to an IO in the guest once the disk has done it: the block layer
  * ends the request, the worker that waits for it is woken, and it runs. One
- * record for each, in the worker's ring; the host knows when the disk was done,
- * and whose sectors they were.
+ * record for each time it slept, in the worker's ring; the host knows when the
+ * disk was done, and whose sectors they were.
  */
 #include "vmlinux.h"
 
@@ -14,7 +14,7 @@ struct ended {
 	u64 at_ns;		/* 0: none since the last switch */
 	u64 sector;
 	u32 bytes;
-	u32 write;
+	u32 flags;		/* KTSTR_OBS_IO_WRITE, or none */
 	u32 gen;
 	u32 pad;
 };
@@ -67,7 +67,8 @@ int BPF_PROG(io_complete, struct request *rq, blk_status_t error,
 	e->at_ns = bpf_ktime_get_ns();
 	e->sector = rq->__sector;
 	e->bytes = nr_bytes;
-	e->write = (rq->cmd_flags & OP_MASK) == OP_WRITE;
+	e->flags = (rq->cmd_flags & OP_MASK) == OP_WRITE ? KTSTR_OBS_IO_WRITE :
+							   0;
 	e->gen = obs_gen(hdr);
 	return 0;
 }
@@ -85,7 +86,7 @@ int BPF_PROG(io_waking, struct task_struct *p)
 	if (!is_worker(v))
 		return 0;
 	e = ended_here();
-	if (e && e->at_ns)
+	if (e && v->t.state == KTSTR_OBS_ASLEEP)
 		v->io = *e;
 	return 0;
 }
@@ -94,22 +95,13 @@ SEC("tp_btf/sched_wakeup")
 int BPF_PROG(io_wakeup, struct task_struct *p)
 {
 	struct obs_value *v = obs_of(p);
-	struct ktstr_obs_io_ring *ring;
 
-	if (!is_worker(v))
-		return 0;
-	obs_note_wakeup(v);
-	if (v->t.state == KTSTR_OBS_WOKEN || !v->io.at_ns)
-		return 0;
-	/* it had not gone to sleep yet: nobody waited */
-	v->io.at_ns = 0;
-	ring = ring_of(v);
-	if (ring)
-		__sync_fetch_and_add(&ring->awake, 1);
+	if (is_worker(v))
+		obs_note_wakeup(v);
 	return 0;
 }
 
-static void record(struct obs_value *v)
+static __always_inline void record(const struct obs_value *v)
 {
 	struct ktstr_obs_io_ring *ring = ring_of(v);
 	struct ktstr_shm_hdr *hdr = obs_hdr();
@@ -117,7 +109,8 @@ static void record(struct obs_value *v)
 
 	if (!ring || !hdr)
 		return;
-	if (v->io.gen != obs_gen(hdr)) {
+	if (v->t.woken_gen != obs_gen(hdr) ||
+	    (v->io.at_ns && v->io.gen != obs_gen(hdr))) {
 		__sync_fetch_and_add(&ring->frozen, 1);
 		return;
 	}
@@ -127,8 +120,9 @@ static void record(struct obs_value *v)
 	slot->woken_ns = v->t.woken_ns;
 	slot->run_ns = bpf_ktime_get_ns();
 	slot->bytes = v->io.bytes;
-	slot->write = v->io.write;
-	/* A full barrier: the entry before its number. Pairs with the order of
+	slot->flags = v->io.at_ns ? v->io.flags : KTSTR_OBS_IO_OTHER;
+	/*
+	 * A full barrier: the entry before its number. Pairs with the order of
 	 * the host's reads (runner/observe_io.c).
 	 */
 	__sync_fetch_and_add(&ring->head, 1);
@@ -147,7 +141,7 @@ int BPF_PROG(io_switch, bool preempt, struct task_struct *prev,
 		obs_note_out(out, preempt, prev_state);
 	if (!is_worker(in))
 		return 0;
-	if (obs_note_in(in) && in->io.at_ns)
+	if (obs_note_in(in))
 		record(in);
 	in->io.at_ns = 0;
 	return 0;

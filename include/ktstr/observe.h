@@ -63,11 +63,14 @@ _Static_assert(sizeof(struct ktstr_obs_wake) == sizeof(struct ktstr_hist) + 8,
 	       "ktstr_obs_wake");
 
 /*
- * io_completion: a ring for each worker, written where the worker is switched
- * to, so by one CPU at a time. The host copies entries while that goes on, and
- * knows from head which of them were overwritten meanwhile.
+ * io_completion: a ring for each worker with an entry for each time it slept,
+ * written where it is switched to again, so by one CPU at a time. The host
+ * copies entries while that goes on, and knows from head which of them were
+ * overwritten meanwhile.
  */
 #define KTSTR_OBS_IO_LEN 256
+#define KTSTR_OBS_IO_WRITE 1u
+#define KTSTR_OBS_IO_OTHER 2u	/* no request woke it: woken_ns and run_ns */
 
 struct ktstr_obs_io {
 	__u64 sector;		/* of 512 bytes; of the request that woke it */
@@ -76,7 +79,7 @@ struct ktstr_obs_io {
 	__u64 woken_ns;		/* the worker is runnable */
 	__u64 run_ns;		/* it is switched to */
 	__u32 bytes;
-	__u32 write;		/* 1 or 0 */
+	__u32 flags;		/* KTSTR_OBS_IO_ */
 };
 
 _Static_assert(sizeof(struct ktstr_obs_io) == 40, "ktstr_obs_io");
@@ -84,9 +87,8 @@ _Static_assert(sizeof(struct ktstr_obs_io) == 40, "ktstr_obs_io");
 struct ktstr_obs_io_ring {
 	__u64 head;		/* entries ever written; the next goes to
 				 * head % KTSTR_OBS_IO_LEN */
-	__u64 awake;		/* IOs that ended before the worker slept */
 	__u64 frozen;		/* IOs during which the VM was frozen */
-	__u64 pad[5];
+	__u64 pad[6];
 	struct ktstr_obs_io events[KTSTR_OBS_IO_LEN];
 };
 
