@@ -2,79 +2,16 @@
 /* Register accesses, with resets and a device that raises interrupts. */
 #include "vmm/fuzz/fuzz.h"
 
+#include "vmm/fuzz/fuzz_dev.h"
 #include "vmm/virtio_mmio.h"
 
-#include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 
 #include <errno.h>
-#include <stdbool.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define NR_QUEUES 3
-#define OFFERED (1ULL << VIRTIO_F_VERSION_1 | 0x21)
-
-#define STATUS_ALL 0x8fu /* without NEEDS_RESET */
-#define STATUS_FAILED 0x80u
-#define STATUS_LIVE 0x0fu
-
-static struct device {
-	bool active;
-	int activate_err, kick_fd;
-} device;
-
-static uint64_t dev_features(void *dev)
-{
-	return OFFERED;
-}
-
-static void dev_config_read(void *dev, uint32_t off, void *data, size_t len)
-{
-	must(off + len <= VIRTIO_MMIO_BYTES - VIRTIO_MMIO_CONFIG);
-	memset(data, 0xcc, len);
-}
-
-static void dev_config_write(void *dev, uint32_t off, const void *data,
-			     size_t len)
-{
-	must(off + len <= VIRTIO_MMIO_BYTES - VIRTIO_MMIO_CONFIG);
-}
-
-static int dev_activate(void *dev, uint64_t features,
-			const struct virtio_queue_setup *queues,
-			unsigned int nr)
-{
-	must(!device.active);
-	must(nr == NR_QUEUES);
-	must(!(features & ~OFFERED));
-	must(features & 1ULL << VIRTIO_F_VERSION_1);
-	device.active = true;
-	return device.activate_err;
-}
-
-static void dev_reset(void *dev)
-{
-	device.active = false;
-}
-
-static int dev_kick_fd(void *dev, unsigned int q)
-{
-	must(q < NR_QUEUES);
-	must(device.active);
-	return device.kick_fd;
-}
-
-static const struct virtio_dev_ops dev_ops = {
-	.device_id = 2,
-	.nr_queues = NR_QUEUES,
-	.features = dev_features,
-	.config_read = dev_config_read,
-	.config_write = dev_config_write,
-	.activate = dev_activate,
-	.reset = dev_reset,
-	.kick_fd = dev_kick_fd,
-};
+static struct fuzz_dev device;
 
 static uint32_t read_status(struct virtio_mmio *t)
 {
@@ -146,11 +83,12 @@ void fuzz_mmio(const uint8_t *data, size_t len)
 	struct virtio_mmio *t;
 	struct virtio_irq *irq;
 
-	device = (struct device){
+	device = (struct fuzz_dev){
+		.config_bytes = VIRTIO_MMIO_BYTES - VIRTIO_MMIO_CONFIG,
 		.kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	must(irq_fd >= 0 && device.kick_fd >= 0);
-	must(!virtio_mmio_new(&dev_ops, &device, irq_fd, &t));
+	must(!virtio_mmio_new(&fuzz_dev_ops, &device, irq_fd, &t));
 	irq = virtio_mmio_irq(t);
 	while (in.len) {
 		const uint8_t op = fuzz_take(&in, 1);

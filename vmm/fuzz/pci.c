@@ -5,104 +5,44 @@
  */
 #include "vmm/fuzz/fuzz.h"
 
+#include "vmm/fuzz/fuzz_dev.h"
 #include "vmm/layout.h"
 #include "vmm/virtio_pci.h"
 
 #include <linux/pci_regs.h>
-#include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 
 #include <errno.h>
-#include <stdbool.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define NR_QUEUES 3
 #define NR_VECTORS (1 + NR_QUEUES)
-#define OFFERED (1ULL << VIRTIO_F_VERSION_1 | 0x21)
 #define SLOT 1
 
-#define STATUS_ALL 0x8fu /* without NEEDS_RESET */
-#define STATUS_FAILED 0x80u
-#define STATUS_LIVE 0x0fu
+static struct fuzz_dev device;
 
-static struct device {
-	bool active;
-	int activate_err, kick_fd;
-	/* the machine */
+static struct machine {
 	bool routed[NR_VECTORS];
 	uint64_t bound[NR_QUEUES];
 	int bind_err, route_err;
 	unsigned int fired;
-} device;
+} machine;
 
 static struct pci_bus bus;
-
-static uint64_t dev_features(void *dev)
-{
-	return OFFERED;
-}
-
-static void dev_config_read(void *dev, uint32_t off, void *data, size_t len)
-{
-	must(off + len <= 0x1000);
-	memset(data, 0xcc, len);
-}
-
-static void dev_config_write(void *dev, uint32_t off, const void *data,
-			     size_t len)
-{
-	must(off + len <= 0x1000);
-}
-
-static int dev_activate(void *dev, uint64_t features,
-			const struct virtio_queue_setup *queues,
-			unsigned int nr)
-{
-	must(!device.active);
-	must(nr == NR_QUEUES);
-	must(!(features & ~OFFERED));
-	must(features & 1ULL << VIRTIO_F_VERSION_1);
-	device.active = true;
-	return device.activate_err;
-}
-
-static void dev_reset(void *dev)
-{
-	device.active = false;
-}
-
-static int dev_kick_fd(void *dev, unsigned int q)
-{
-	must(q < NR_QUEUES);
-	must(device.active);
-	return device.kick_fd;
-}
-
-static const struct virtio_dev_ops dev_ops = {
-	.device_id = 2,
-	.nr_queues = NR_QUEUES,
-	.features = dev_features,
-	.config_read = dev_config_read,
-	.config_write = dev_config_write,
-	.activate = dev_activate,
-	.reset = dev_reset,
-	.kick_fd = dev_kick_fd,
-};
 
 static int host_route(void *ctx, unsigned int v, uint64_t address,
 		      uint32_t data)
 {
 	must(v < NR_VECTORS);
-	device.routed[v] |= !device.route_err;
-	return device.route_err;
+	machine.routed[v] |= !machine.route_err;
+	return machine.route_err;
 }
 
 static int host_fire(void *ctx, unsigned int v)
 {
 	must(v < NR_VECTORS);
-	must(device.routed[v]);
-	device.fired++;
+	must(machine.routed[v]);
+	machine.fired++;
 	return 0;
 }
 
@@ -111,10 +51,10 @@ static int host_bind(void *ctx, unsigned int q, uint64_t gpa, bool bind)
 	must(q < NR_QUEUES);
 	must(gpa >= LAYOUT_PCI_MEMORY &&
 	     gpa < LAYOUT_PCI_MEMORY + LAYOUT_PCI_MEMORY_BYTES);
-	must(bind ? !device.bound[q] : device.bound[q] == gpa);
-	if (bind && device.bind_err)
-		return device.bind_err;
-	device.bound[q] = bind ? gpa : 0;
+	must(bind ? !machine.bound[q] : machine.bound[q] == gpa);
+	if (bind && machine.bind_err)
+		return machine.bind_err;
+	machine.bound[q] = bind ? gpa : 0;
 	return 0;
 }
 
@@ -142,9 +82,9 @@ static void check(struct virtio_pci *t, uint32_t was)
 	must(!(was & STATUS_FAILED) || !status || status == was);
 	must(device.active == ((status & STATUS_LIVE) == STATUS_LIVE));
 	for (q = 0; q < NR_QUEUES; q++)
-		must(!device.bound[q] ||
+		must(!machine.bound[q] ||
 		     (status == STATUS_LIVE && bar &&
-		      device.bound[q] == bar + VIRTIO_PCI_NOTIFY +
+		      machine.bound[q] == bar + VIRTIO_PCI_NOTIFY +
 					 q * VIRTIO_PCI_NOTIFY_STEP));
 }
 
@@ -243,10 +183,10 @@ static void event(struct virtio_irq *irq, uint8_t op)
 		device.activate_err = op & 8 ? -EIO : 0;
 		break;
 	case 4:
-		device.bind_err = op & 8 ? -ENOSPC : 0;
+		machine.bind_err = op & 8 ? -ENOSPC : 0;
 		break;
 	default:
-		device.route_err = op & 8 ? -ENOMEM : 0;
+		machine.route_err = op & 8 ? -ENOMEM : 0;
 	}
 }
 
@@ -255,11 +195,13 @@ void fuzz_pci(const uint8_t *data, size_t len)
 	struct fuzz_in in = { data, len };
 	struct virtio_pci *t;
 
-	device = (struct device){
+	machine = (struct machine){ 0 };
+	device = (struct fuzz_dev){
+		.config_bytes = 0x1000,
 		.kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	must(device.kick_fd >= 0);
-	must(!virtio_pci_new(&dev_ops, &device, &host, &device,
+	must(!virtio_pci_new(&fuzz_dev_ops, &device, &host, &machine,
 			     LAYOUT_PCI_MEMORY, &t));
 	pci_bus_init(&bus);
 	pci_bus_add(&bus, SLOT, &virtio_pci_func_ops, t);
