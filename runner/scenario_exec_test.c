@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "lib/path.h"
-#include "runner/diag.h"
 #include "runner/plan.h"
+#include "runner/test_scenario.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -37,11 +37,7 @@ static void teardown(void)
 	path_remove_tree(dir);
 }
 
-static const struct bad {
-	const char *text;
-	const char *error;
-	const char *hint;	/* NULL: there must be none; "*": any */
-} bad[] = {
+static const struct bad_scenario bad[] = {
 	{ EXEC, "t.toml:3:1: error: kind \"exec\" needs a program",
 	  "add exec = [\"PROGRAM\", \"ARGUMENT\"]" },
 	{ EXEC "exec = []\n", "t.toml:6:8: error: exec needs a program",
@@ -116,38 +112,17 @@ static const struct bad {
 	  NULL },
 };
 
-/* "*" at the end stands for any more text. */
-static bool matches(const char *pattern, const char *text)
-{
-	size_t len = strlen(pattern);
-
-	if (len && pattern[len - 1] == '*')
-		return !strncmp(pattern, text, len - 1);
-	return !strcmp(pattern, text);
-}
-
 START_TEST(a_wrong_program_is_told_where_and_why)
 {
-	const struct bad *b = &bad[_i];
+	const struct bad_scenario *b = &bad[_i];
 	struct scenario *s = NULL;
 	struct diag d;
-	char line[1024];
 
 	diag_init(&d, "t.toml");
 	ck_assert_int_eq(-EINVAL, scenario_parse("t.toml", b->text,
 						 strlen(b->text), NULL, &s,
 						 &d));
-	snprintf(line, sizeof(line), "%s: error: %s", d.entries[0].where,
-		 d.entries[0].message);
-	ck_assert_msg(matches(b->error, line), "expected %s\n     got %s",
-		      b->error, line);
-	if (b->hint)
-		ck_assert_msg(d.entries[0].hint &&
-			      matches(b->hint, d.entries[0].hint),
-			      "expected hint %s\n          got %s", b->hint,
-			      d.entries[0].hint ? d.entries[0].hint : "none");
-	else
-		ck_assert_ptr_null(d.entries[0].hint);
+	assert_told(b, &d, NULL);
 	diag_fini(&d);
 }
 END_TEST
@@ -183,27 +158,15 @@ static const char whole[] =
 	"[automatic]\n"
 	"program = false\n";
 
-static char *print(const struct scenario *s)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	ck_assert_ptr_nonnull(f);
-	scenario_print(f, s);
-	fclose(f);
-	return text;
-}
-
 START_TEST(programs_read_back_as_the_same_run)
 {
 	static const char *const texts[] = { whole, TRUE, SPIN };
 	struct scenario *first = parse("t.toml", texts[_i]), *second;
-	char *text = print(first), *again;
+	char *text = scenario_text(first), *again;
 	json_t *a, *b;
 
 	second = parse("t.toml", text);
-	again = print(second);
+	again = scenario_text(second);
 	ck_assert_str_eq(text, again);
 	a = plan_new(first, 7);
 	b = plan_new(second, 7);
@@ -216,19 +179,6 @@ START_TEST(programs_read_back_as_the_same_run)
 	scenario_free(second);
 }
 END_TEST
-
-static void assert_json(const char *expected, const json_t *is)
-{
-	json_error_t error;
-	json_t *e = json_loads(expected, JSON_DECODE_ANY, &error);
-	char *text = json_dumps(is, JSON_ENCODE_ANY | JSON_SORT_KEYS);
-
-	ck_assert_msg(e, "%s: %s", error.text, expected);
-	ck_assert_msg(json_equal(e, is), "expected %s\n     got %s", expected,
-		      text);
-	free(text);
-	json_decref(e);
-}
 
 #define ENV "[\"HOME=/\", \"PATH=/usr/local/sbin:/usr/local/bin:" \
 	    "/usr/sbin:/usr/bin:/sbin:/bin\"]"

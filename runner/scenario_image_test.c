@@ -17,8 +17,8 @@
 #include <jansson.h>
 
 #include "lib/path.h"
-#include "runner/diag.h"
 #include "runner/plan.h"
+#include "runner/test_scenario.h"
 
 #define MI (1u << 20)
 
@@ -150,11 +150,8 @@ START_TEST(the_printed_scenario_is_the_same_elsewhere)
 }
 END_TEST
 
-static const struct bad {
-	const char *disk;	/* from line 8 on */
-	const char *error;	/* the only one */
-	const char *hint;	/* NULL: there must be none */
-} bad[] = {
+/* Of a disk, from line 8 on. */
+static const struct bad_scenario bad[] = {
 	{ "image = \"none\"\n",
 	  "t.toml:8:9: error: image */none: No such file or directory",
 	  "truncate -s 64M FILE makes an empty one" },
@@ -199,24 +196,19 @@ static const struct bad {
 	  NULL },
 };
 
+static bool fnmatches(const char *pattern, const char *text)
+{
+	return !fnmatch(pattern, text, FNM_NOESCAPE);
+}
+
 START_TEST(a_file_that_is_no_image_is_an_error_at_its_place)
 {
-	const struct bad *b = &bad[_i];
+	const struct bad_scenario *b = &bad[_i];
 	struct scenario *s;
 	struct diag d;
-	char line[PATH_MAX + 256];
 
-	ck_assert_int_eq(-EINVAL, parse(b->disk, &s, &d));
-	snprintf(line, sizeof(line), "%s: error: %s", d.entries[0].where,
-		 d.entries[0].message);
-	ck_assert_msg(!fnmatch(b->error, line, FNM_NOESCAPE), "expected %s\n     got %s",
-		      b->error, line);
-	if (b->hint)
-		ck_assert_msg(d.entries[0].hint &&
-			      !fnmatch(b->hint, d.entries[0].hint, 0),
-			      "hint %s", d.entries[0].hint);
-	else
-		ck_assert_ptr_null(d.entries[0].hint);
+	ck_assert_int_eq(-EINVAL, parse(b->text, &s, &d));
+	assert_told(b, &d, fnmatches);
 	diag_fini(&d);
 }
 END_TEST

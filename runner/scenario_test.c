@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runner/diag.h"
 #include "runner/plan.h"
+#include "runner/test_scenario.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -22,11 +22,7 @@
 #define PHASE(n) "[[phase]]\nname = \"p" n "\"\nduration = \"1s\"\n"
 #define FOUR_PHASES(n) PHASE(n "a") PHASE(n "b") PHASE(n "c") PHASE(n "d")
 
-static const struct bad {
-	const char *text;
-	const char *error;	/* the first one, with its place */
-	const char *hint;	/* NULL: there must be none */
-} bad[] = {
+static const struct bad_scenario bad[] = {
 	/* the file */
 	{ "schema = 1\nname = \n", "t.toml:2:8: error: *", NULL },
 	{ "schema = 1\nschema = 1\n", "t.toml:2:10: error: *", NULL },
@@ -433,41 +429,18 @@ static const struct bad {
 	  "t.toml:7:13: error: telemetry must be at most 100%", NULL },
 };
 
-/* "*" at the end stands for any more text. */
-static bool matches(const char *pattern, const char *text)
-{
-	size_t len = strlen(pattern);
-
-	if (len && pattern[len - 1] == '*')
-		return !strncmp(pattern, text, len - 1);
-	return !strcmp(pattern, text);
-}
-
 START_TEST(a_wrong_scenario_is_told_where_and_why)
 {
-	const struct bad *b = &bad[_i];
+	const struct bad_scenario *b = &bad[_i];
 	struct scenario *s = NULL;
 	struct diag d;
-	char line[1024];
 
 	diag_init(&d, "t.toml");
 	ck_assert_int_eq(-EINVAL, scenario_parse("t.toml", b->text,
 						 strlen(b->text), NULL, &s,
 						 &d));
 	ck_assert_ptr_null(s);
-	ck_assert_uint_ge(d.nr, 1);
-	snprintf(line, sizeof(line), "%s: error: %s", d.entries[0].where,
-		 d.entries[0].message);
-	ck_assert_msg(matches(b->error, line), "expected %s\n     got %s",
-		      b->error, line);
-	if (b->hint)
-		ck_assert_msg(d.entries[0].hint &&
-			      matches(b->hint, d.entries[0].hint),
-			      "expected hint %s\n          got %s", b->hint,
-			      d.entries[0].hint ? d.entries[0].hint : "none");
-	else
-		ck_assert_msg(!d.entries[0].hint, "unexpected hint: %s",
-			      d.entries[0].hint);
+	assert_told(b, &d, NULL);
 	diag_fini(&d);
 }
 END_TEST
@@ -583,27 +556,15 @@ static const char whole[] =
 	"cpuset = false\n"
 	"telemetry = false\n";
 
-static char *print(const struct scenario *s)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	ck_assert_ptr_nonnull(f);
-	scenario_print(f, s);
-	fclose(f);
-	return text;
-}
-
 START_TEST(the_resolved_scenario_reads_back_as_the_same_run)
 {
 	static const char *const texts[] = { whole, LOAD };
 	struct scenario *first = parse(texts[_i], NULL), *second;
-	char *text = print(first), *again;
+	char *text = scenario_text(first), *again;
 	json_t *a, *b;
 
 	second = parse(text, NULL);
-	again = print(second);
+	again = scenario_text(second);
 	ck_assert_str_eq(text, again);
 	a = plan_new(first, 7);
 	b = plan_new(second, 7);
@@ -621,19 +582,6 @@ START_TEST(the_resolved_scenario_reads_back_as_the_same_run)
 	scenario_free(second);
 }
 END_TEST
-
-static void assert_json(const char *expected, const json_t *is)
-{
-	json_error_t error;
-	json_t *e = json_loads(expected, JSON_DECODE_ANY, &error);
-	char *text = json_dumps(is, JSON_ENCODE_ANY | JSON_SORT_KEYS);
-
-	ck_assert_msg(e, "%s: %s", error.text, expected);
-	ck_assert_msg(json_equal(e, is), "expected %s\n     got %s", expected,
-		      text);
-	free(text);
-	json_decref(e);
-}
 
 START_TEST(a_plan_has_everything_in_base_units)
 {
@@ -842,7 +790,7 @@ START_TEST(set_changes_the_scenario_before_it_is_checked)
 	struct scenario_overrides o = { .set = c->set,
 					.scheduler = c->scheduler };
 	struct scenario *s = parse(whole, &o);
-	char *text = print(s);
+	char *text = scenario_text(s);
 
 	ck_assert_msg(strstr(text, c->expect), "no %s in\n%s", c->expect,
 		      text);
@@ -927,7 +875,7 @@ START_TEST(an_error_of_an_option_names_the_option)
 	ck_assert_str_eq(bad_sets[_i].error, line);
 	if (bad_sets[_i].hint)
 		ck_assert(d.entries[0].hint &&
-			  matches(bad_sets[_i].hint, d.entries[0].hint));
+			  text_matches(bad_sets[_i].hint, d.entries[0].hint));
 	else
 		ck_assert_ptr_null(d.entries[0].hint);
 	diag_fini(&d);
