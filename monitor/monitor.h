@@ -138,6 +138,8 @@ struct mon_task {
 	bool on_dsq;		/* it waits on that queue; the two below */
 	uint64_t dsq_id;
 	uint32_t dsq_nr;	/* tasks on it */
+	uint32_t dsq_place;	/* on it, from 1; 0: not looked for, or beyond
+				 * the first 64 */
 };
 
 /**

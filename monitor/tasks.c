@@ -13,6 +13,9 @@
 #define MAX_WALK 4096
 #define MAX_PROCESSES 65536
 
+/* Nobody needs to know whether it was the 70th or the 80th. */
+#define MAX_PLACE 64
+
 /* Source: include/linux/sched.h, of task_struct.__state */
 #define TASK_INTERRUPTIBLE 1
 #define TASK_UNINTERRUPTIBLE 2
@@ -60,6 +63,36 @@ static int read_dsq(struct monitor *mon, uint64_t task, struct mon_task *t)
 	return 0;
 }
 
+/* Where on its queue a task waits: they are taken from the list's head. */
+static void read_place(struct monitor *mon, uint64_t task, struct mon_task *t)
+{
+	static const enum kfield_id needed[] = {
+		KF_DSQ_LIST, KF_TASK_DSQ_NODE, KF_TASK_DSQ_FLAGS, KF_LIST_NEXT,
+	};
+	const struct kfield *f = mon->kbtf.fields;
+	uint64_t dsq, head, node, flags;
+	unsigned int steps, place = 0;
+
+	if (!t->on_dsq || kbtf_missing(&mon->kbtf, needed, NR(needed)) ||
+	    kbtf_read_ptr(&mon->kbtf, &mon->kmem, task, KF_TASK_SCX_DSQ, &dsq))
+		return;
+	head = node = dsq + f[KF_DSQ_LIST].off;
+	for (steps = 0; steps < MAX_PLACE; steps++) {
+		if (kbtf_read_ptr(&mon->kbtf, &mon->kmem, node, KF_LIST_NEXT,
+				  &node) || node == head ||
+		    kbtf_read_ptr(&mon->kbtf, &mon->kmem,
+				  node - f[KF_TASK_DSQ_NODE].off,
+				  KF_TASK_DSQ_FLAGS, &flags))
+			return;
+		/* an iterator's place holder is no task: it has a flag */
+		place += !flags;
+		if (node == task + f[KF_TASK_DSQ_NODE].off) {
+			t->dsq_place = place;
+			return;
+		}
+	}
+}
+
 static int read_running(struct monitor *mon, uint64_t rq, struct mon_task *t,
 			uint64_t *curr)
 {
@@ -103,6 +136,7 @@ static int read_waiting(struct monitor *mon, unsigned int cpu, uint64_t rq,
 			err = read_dsq(mon, task, &tasks[nr]);
 		if (err)
 			return err;
+		read_place(mon, task, &tasks[nr]);
 		nr++;
 	}
 	return steps == MAX_WALK ? -EFAULT : (int)nr;

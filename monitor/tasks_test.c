@@ -105,6 +105,52 @@ START_TEST(who_runs_is_told_without_sched_ext_too)
 }
 END_TEST
 
+/* A queue of an iterator's place holder, 12 and 11, as build() has them. */
+START_TEST(the_place_on_a_queue_is_counted_from_its_head)
+{
+	uint64_t one, two, dsq, list, cursor, node[3];
+	struct mon_task t[8];
+	struct monitor *mon;
+	uint32_t lnode;
+
+	build(_i);
+	lnode = scx_off("sched_ext_entity.dsq_list");
+	memcpy(&one, ti_hva(ti, next_of(head)), 8);
+	one -= node_off;
+	memcpy(&dsq, ti_hva(ti, one + scx_off("sched_ext_entity.dsq")), 8);
+	two = make_task(12, "reader");
+	ti_write_u64(ti, two + scx_off("sched_ext_entity.dsq"), dsq);
+	cursor = make_task(0, "");
+	ti_write_u32(ti, cursor + lnode + ti_off(ti, "scx_dsq_list_node.flags"),
+		     1);
+	list = dsq + ti_off(ti, "scx_dispatch_q.list");
+	node[0] = cursor + lnode + ti_off(ti, "scx_dsq_list_node.node");
+	node[1] = two + lnode + ti_off(ti, "scx_dsq_list_node.node");
+	node[2] = one + lnode + ti_off(ti, "scx_dsq_list_node.node");
+	ti_write_u64(ti, next_of(list), node[0]);
+	ti_write_u64(ti, next_of(node[0]), node[1]);
+	ti_write_u64(ti, next_of(node[1]), node[2]);
+	ti_write_u64(ti, next_of(node[2]), list);
+	mon = ti_open(ti);
+	ck_assert_int_eq(4, mon_read_tasks(mon, t, 8));
+	ck_assert_uint_eq(11, t[2].pid);
+	ck_assert_uint_eq(2, t[2].dsq_place);
+	ck_assert_uint_eq(0, t[3].dsq_place); /* on no queue */
+	/* not on the list that it says, one that never ends, one that is gone */
+	ti_write_u64(ti, next_of(node[1]), list);
+	ck_assert_int_eq(4, mon_read_tasks(mon, t, 8));
+	ck_assert_uint_eq(0, t[2].dsq_place);
+	ti_write_u64(ti, next_of(node[1]), node[0]);
+	ck_assert_int_eq(4, mon_read_tasks(mon, t, 8));
+	ck_assert_uint_eq(0, t[2].dsq_place);
+	ti_write_u64(ti, next_of(node[1]), 0x122);
+	ck_assert_int_eq(4, mon_read_tasks(mon, t, 8));
+	ck_assert_uint_eq(0, t[2].dsq_place);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
 START_TEST(a_list_that_never_ends_is_a_fault)
 {
 	static struct mon_task t[8192];
@@ -284,6 +330,8 @@ int main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, who_runs_and_who_waits_where, 0, 4);
 	tcase_add_loop_test(tc, who_runs_is_told_without_sched_ext_too, 0, 4);
+	tcase_add_loop_test(tc, the_place_on_a_queue_is_counted_from_its_head,
+			    0, 4);
 	tcase_add_loop_test(tc, a_list_that_never_ends_is_a_fault, 0, 4);
 	tcase_add_loop_test(tc, a_kernel_without_the_list_has_none_to_tell, 0,
 			    4);

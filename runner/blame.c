@@ -188,16 +188,23 @@ static bool by_wakeup(const struct scene *s, FILE *to)
 	const json_t *wake = json_object_get(json_object_get(
 		json_object_get(s->part, "workloads"), s->name), "io_wake_ns");
 	double gap_ns = number(s->worker, "gap_max_ns");
-	const json_t *disk = disk_of(s);
+	const json_t *disk = disk_of(s), *service;
 
 	if (!disk || !s->metric || (strncmp(s->metric, "io_wake", 7) &&
 				    (gap_ns <= 0 ||
 				     number(wake, "max") < gap_ns / 2)))
 		return false;
-	fprintf(to, "It was not run after its disk: disk %s was done, and from then the worker took %.3g ms (p50) to %.3g ms (longest) to run, while the disk itself served a request in %.3g ms (p99). ",
-		text(s->workload, "disk"), ms(number(wake, "p50")),
-		ms(number(wake, "max")), ms(number(json_object_get(
-			disk, "service_time_ns"), "p99")));
+	service = json_object_get(disk, "service_time_ns");
+	fprintf(to, "It was not run after its disk: disk %s was done, and from then the worker took up to %.3g ms to run",
+		text(s->workload, "disk"), ms(number(wake, "max")));
+	/* of few there is no median */
+	if (json_is_number(json_object_get(wake, "p50")))
+		fprintf(to, ", half of the times %.3g ms or more",
+			ms(number(wake, "p50")));
+	if (json_is_number(json_object_get(service, "max")))
+		fprintf(to, ", while the disk itself served each request within %.3g ms",
+			ms(number(service, "max")));
+	fputs(". ", to);
 	return true;
 }
 
@@ -409,7 +416,11 @@ static void say_where(const struct scene *s, FILE *to)
 		return;
 	}
 	fprintf(to, "waited on CPU %lld, ", (long long)cpu);
-	if (text(task, "dsq"))
+	if (text(task, "dsq") && number(task, "dsq_place") > 0)
+		fprintf(to, "on the %s queue as number %.0f of %.0f",
+			text(task, "dsq"), number(task, "dsq_place"),
+			number(task, "dsq_nr"));
+	else if (text(task, "dsq"))
 		fprintf(to, "on the %s queue with %.0f tasks",
 			text(task, "dsq"), number(task, "dsq_nr"));
 	else

@@ -137,13 +137,15 @@ static json_t *tasks_json(const struct session *s)
 
 	for (i = 0; i < nr; i++)
 		json_array_append_new(list, json_pack(
-			"{s:i, s:I, s:s, s:b, s:b, s:o, s:o}",
+			"{s:i, s:I, s:s, s:b, s:b, s:o, s:o, s:o}",
 			"cpu", (int)tasks[i].cpu,
 			"pid", (json_int_t)tasks[i].pid,
 			"comm", tasks[i].comm, "running", tasks[i].running,
 			"idle", tasks[i].idle, "dsq", dsq_json(&tasks[i]),
 			"dsq_nr", tasks[i].on_dsq ?
-			json_integer(tasks[i].dsq_nr) : json_null()));
+			json_integer(tasks[i].dsq_nr) : json_null(),
+			"dsq_place", tasks[i].dsq_place ?
+			json_integer(tasks[i].dsq_place) : json_null()));
 	free(tasks);
 	return list;
 }

@@ -137,6 +137,8 @@ static struct fuzz_vm {
 	struct region shm;
 	uint64_t sampler;	/* which looks fail; bits */
 	uint64_t now;		/* of counters */
+	void (*on_sample)(void *ctx, uint32_t phase);
+	void *on_sample_ctx;
 } g;
 
 /* --- what stands in for the VM --- */
@@ -384,6 +386,8 @@ int sampler_shm_hva(struct sampler *s, uint32_t map_id, size_t off, size_t len,
 void sampler_on_sample(struct sampler *s, void (*fn)(void *ctx, uint32_t phase),
 		       void *ctx)
 {
+	g.on_sample = fn;
+	g.on_sample_ctx = ctx;
 }
 
 const struct sampler_phase *sampler_phase(const struct sampler *s,
@@ -474,8 +478,10 @@ static void step(uint8_t op)
 		n = fuzz_take(&g.in, op & 8 ? 4 : 1);
 		memcpy((char *)&g.shm + at, &n, 4);
 		break;
-	case 4:
+	case 4: /* and a sample */
 		g.sampler ^= op / 8;
+		if (g.on_sample)
+			g.on_sample(g.on_sample_ctx, 0);
 		break;
 	default:
 		say_message();
