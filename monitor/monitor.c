@@ -225,6 +225,15 @@ int mon_watch_map(struct monitor *mon, uint32_t id)
 	return err;
 }
 
+void mon_set_due(struct monitor *mon, uint32_t id, bool due)
+{
+	unsigned int i;
+
+	for (i = 0; i < mon->nr_maps; i++)
+		if (mon->maps[i]->id == id)
+			mon->maps[i]->not_due = !due;
+}
+
 json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries)
 {
 	unsigned int work = MAX_WORK_PER_READING;
@@ -305,7 +314,7 @@ static void read_array(struct monitor *mon, const struct mon_map *m,
 /* True when all of it was read of the map that is being watched. */
 static bool read_numbers(struct monitor *mon, struct mon_map *m)
 {
-	if ((!m->numbers.nr && !m->hash) || map_still(mon, m))
+	if (m->not_due || (!m->numbers.nr && !m->hash) || map_still(mon, m))
 		return false;
 	if (m->hash)
 		hash_numbers_read(mon, m, m->label);

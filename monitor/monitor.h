@@ -21,6 +21,7 @@
 struct monitor;
 
 #define MON_MAX_CPUS 256
+#define MON_MAX_MAPS 128	/* that are watched */
 
 /* Kernel symbols the monitor uses. Names in mon_symbol_names[]. */
 enum mon_symbol {
@@ -232,6 +233,13 @@ int mon_find_map(struct monitor *mon, uint32_t id, uint64_t *map_kva,
 int mon_watch_map(struct monitor *mon, uint32_t id);
 
 /**
+ * mon_set_due() - have mon_map_numbers() leave this map out, or read it again
+ *
+ * A map that is watched is due at first; one that is not does not matter.
+ */
+void mon_set_due(struct monitor *mon, uint32_t id, bool due);
+
+/**
  * mon_read_maps() - values of all watched maps, as in result.json's "maps"
  *
  * {NAME: {"type", "source": "host", "key": type, "value": type,
@@ -257,7 +265,7 @@ int mon_watch_map(struct monitor *mon, uint32_t id);
 json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries);
 
 /**
- * mon_map_numbers() - every numeric field of the watched maps, flat
+ * mon_map_numbers() - every numeric field of the maps that are due, flat
  *
  * Calls @fn with "MAP.FIELD" (nested fields joined by dots, array elements as
  * [i]) for one-entry maps, "MAP[key].FIELD" for the others; per-CPU values are

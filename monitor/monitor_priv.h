@@ -10,7 +10,6 @@
 #include "monitor/psi.h"
 #include "monitor/scx.h"
 
-#define MON_MAX_MAPS 128
 #define MON_MAX_BTFS 16
 
 /* BTF that a program brought along, shared by the maps of that program. */

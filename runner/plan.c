@@ -397,7 +397,7 @@ static json_t *telemetry_json(const struct scenario *s)
 
 	return json_pack("{s:o,s:o,s:o,s:o,s:b,s:o}", "interval_ns",
 			 json_u64(t->interval_ns), "maps",
-			 strings_json(&t->maps, 0),
+			 scenario_maps_json(&t->maps),
 			 "freeze_every_ns", t->freeze_every_ns == FIELD_UNSET ?
 			 json_null() : json_u64(t->freeze_every_ns),
 			 "look_gap_ns", look_gap_json(s),

@@ -22,6 +22,12 @@
 
 #define MAX_MAP_ENTRIES 1024
 
+/* A map that is not in every sample. */
+struct slow_map {
+	uint32_t id;
+	uint64_t every_ns, next_ns;
+};
+
 struct sampler {
 	struct sampler_config cfg;
 	uint64_t start_ns;	/* sample times count from here */
@@ -30,6 +36,8 @@ struct sampler {
 	_Atomic uint32_t phase;	/* set by the session, read by the thread */
 	pthread_mutex_t lock;	/* mon, paused: one look at a time; the timer */
 	struct monitor *mon;
+	struct slow_map slow[MON_MAX_MAPS]; /* under lock */
+	unsigned int nr_slow;
 	bool paused;		/* the VM is frozen */
 	json_t *exit;		/* owned: of the scheduler; under lock */
 	struct look_death death; /* the thread's */
@@ -111,10 +119,28 @@ static int add_number(void *ctx, const char *name, double value, bool unstable)
 	return json_object_set_new(obj, name, json_real(value)) ? -ENOMEM : 0;
 }
 
+/* Which maps a sample that was due at @due_ns has. */
+static void set_due_locked(struct sampler *s, uint64_t due_ns)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr_slow; i++) {
+		struct slow_map *m = &s->slow[i];
+		bool due = due_ns >= m->next_ns;
+
+		mon_set_due(s->mon, m->id, due);
+		if (due)
+			m->next_ns = due_ns + m->every_ns;
+	}
+}
+
 static json_t *map_numbers_locked(struct sampler *s)
 {
 	json_t *obj = json_object();
+	unsigned int i;
 
+	for (i = 0; i < s->nr_slow; i++)
+		mon_set_due(s->mon, s->slow[i].id, true);
 	if (obj && mon_map_numbers(s->mon, add_number, obj)) {
 		json_decref(obj);
 		return NULL;
@@ -236,6 +262,7 @@ static int take_locked(struct sampler *s, uint32_t phase, uint64_t now_ns,
 	json_line_close(l, '}');
 	json_line_key(l, "maps");
 	json_line_open(l, '{');
+	set_due_locked(s, now_ns - late_ns);
 	mon_map_numbers(s->mon, sample_line_map_number, l);
 	json_line_close(l, '}');
 	json_line_close(l, '}');
@@ -478,12 +505,28 @@ void sampler_sched_json(const struct mon_sched *sched, json_t *to)
 		"events", events_json(sched)));
 }
 
-int sampler_watch(struct sampler *s, uint32_t map_id)
+/* False: it is there already, or each sample has it. */
+static bool is_new_slow(const struct sampler *s, uint32_t map_id,
+			uint64_t every_ns)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->nr_slow; i++)
+		if (s->slow[i].id == map_id)
+			return false;
+	return every_ns && s->nr_slow < MON_MAX_MAPS;
+}
+
+int sampler_watch(struct sampler *s, uint32_t map_id, uint64_t every_ns)
 {
 	int err;
 
 	pthread_mutex_lock(&s->lock);
 	err = mon_watch_map(s->mon, map_id);
+	if (!err && is_new_slow(s, map_id, every_ns))
+		s->slow[s->nr_slow++] = (struct slow_map){
+			.id = map_id, .every_ns = every_ns,
+		};
 	pthread_mutex_unlock(&s->lock);
 	return err;
 }

@@ -73,8 +73,14 @@ void sampler_set_phase(struct sampler *s, uint32_t phase);
  */
 void sampler_set_interval(struct sampler *s, uint64_t interval_ns);
 
-/** sampler_watch() - read this map with every sample; see mon_watch_map() */
-int sampler_watch(struct sampler *s, uint32_t map_id);
+/**
+ * sampler_watch() - read this map; see mon_watch_map()
+ * @every_ns: its numbers are in the first sample, and then in the first that is
+ *            due so long after the last that had them; 0: in every sample
+ *
+ * What the session's thread asks for has them always.
+ */
+int sampler_watch(struct sampler *s, uint32_t map_id, uint64_t every_ns);
 
 /**
  * sampler_pause() - take no samples while the VM is frozen; NULL is fine

@@ -24,6 +24,8 @@
 
 #define INTERVAL_NS 200000u
 #define MAP_ID 7
+#define SLOW_ID 8
+#define EVERY_NS (4 * INTERVAL_NS + INTERVAL_NS / 2)
 #define ROUNDS 200
 
 static struct test_image *ti;
@@ -65,6 +67,10 @@ static void setup(void)
 	const struct ti_map m = { .id = MAP_ID, .type = BPF_MAP_TYPE_ARRAY,
 				  .key_size = 4, .value_size = 8,
 				  .max_entries = 2, .name = "m" };
+	const struct ti_map slow = { .id = SLOW_ID, .key_size = 4,
+				     .type = BPF_MAP_TYPE_ARRAY,
+				     .value_size = 8, .max_entries = 1,
+				     .name = "slow" };
 	struct sampler_config cfg = {
 		.disk_names = disks,
 		.nr_disks = 1,
@@ -78,6 +84,7 @@ static void setup(void)
 	sched = ti_scheduler(ti, "good");
 	ti_write_u32(ti, ti->info.sym[MON_SYM_SCX_ENABLE_STATE_VAR], 11);
 	value = ti_value(ti, ti_map(ti, &m), 8, 0);
+	ti_map(ti, &slow);
 	close(mkstemp(out_path));
 	death_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ck_assert_int_ge(death_fd, 0);
@@ -88,7 +95,10 @@ static void setup(void)
 	cfg.btf_len = btf_len;
 	ck_assert_msg(!sampler_new(&cfg, &sampler, why, sizeof(why)), "%s",
 		      why);
-	ck_assert_int_eq(0, sampler_watch(sampler, MAP_ID));
+	ck_assert_int_eq(0, sampler_watch(sampler, MAP_ID, 0));
+	ck_assert_int_eq(0, sampler_watch(sampler, SLOW_ID, EVERY_NS));
+	/* as an object's maps are named twice */
+	ck_assert_int_eq(0, sampler_watch(sampler, SLOW_ID, EVERY_NS));
 	sampler_on_sample(sampler, count_tick, NULL);
 	sampler_set_phase(sampler, 0);
 	ck_assert_int_eq(0, sampler_start(sampler));
@@ -184,6 +194,50 @@ START_TEST(an_interval_is_in_force_at_once)
 		ck_assert_int_ge(late, 0);
 		last = t;
 	}
+	json_decref(all);
+}
+END_TEST
+
+/* When the sample was due: t_ns and late_ns count from the same start. */
+static json_int_t due_of(const json_t *line)
+{
+	return json_integer_value(json_object_get(line, "t_ns")) -
+		json_integer_value(json_object_get(line, "late_ns"));
+}
+
+START_TEST(a_map_with_an_interval_is_in_no_other_samples)
+{
+	json_int_t last = 0, due;
+	unsigned int with = 0;
+	json_t *all, *line;
+	size_t i;
+
+	for (i = 0; i < 10; i++) {
+		json_t *numbers;
+
+		await_ticks(8);
+		/* Beside the samples it is there whenever it is asked for. */
+		numbers = sampler_map_numbers(sampler);
+		ck_assert_ptr_nonnull(json_object_get(numbers, "slow"));
+		json_decref(numbers);
+	}
+	sampler_stop(sampler);
+	all = lines();
+	json_array_foreach(all, i, line) {
+		json_t *maps = json_object_get(line, "maps");
+
+		due = due_of(line);
+		ck_assert_ptr_nonnull(json_object_get(maps, "m[0]"));
+		/* In the first, and in the first so long after each. */
+		ck_assert_int_eq(!i || due - last >= EVERY_NS,
+				 json_object_get(maps, "slow") != NULL);
+		if (!json_object_get(maps, "slow"))
+			continue;
+		last = due;
+		with++;
+	}
+	ck_assert_uint_gt(with, 1);
+	ck_assert_uint_gt(json_array_size(all), with);
 	json_decref(all);
 }
 END_TEST
@@ -284,6 +338,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, nothing_is_read_while_paused);
 	tcase_add_test(tc, an_interval_is_in_force_at_once);
+	tcase_add_test(tc, a_map_with_an_interval_is_in_no_other_samples);
 	tcase_add_test(tc, each_look_is_counted_and_written);
 	tcase_add_test(tc, the_session_may_look_between_samples);
 	tcase_add_test(tc, a_death_is_told_once);

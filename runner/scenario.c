@@ -140,6 +140,7 @@ static int parse(struct scenario *s, const char *text, size_t len,
 	scenario_check_exec(s, d);
 	scenario_check(s, d);
 	scenario_check_observers(s, d);
+	scenario_maps_check(d, &s->telemetry.maps, s->telemetry.interval_ns);
 	scenario_check_checks(s, d);
 	diag_sort(d);
 	if (d->no_memory)

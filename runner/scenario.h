@@ -12,6 +12,7 @@
 
 #include "runner/kinds.h"
 #include "runner/metrics.h"
+#include "runner/scenario_maps.h"
 #include "runner/schema.h"
 
 struct diag;
@@ -181,7 +182,7 @@ struct scn_telemetry {
 	struct table_base base;
 	uint64_t interval_ns;
 	uint64_t freeze_every_ns; /* FIELD_UNSET: never */
-	struct string_list maps;
+	struct scn_maps maps;
 	bool bpf_stats;
 	struct string_list observers;
 };

@@ -124,7 +124,8 @@ static void check_whole_run(struct diag *d, const struct scn_check *c)
 static void check_bpf_stats(const struct scenario *s, struct diag *d,
 			    const struct scn_check *c)
 {
-	if (strncmp(c->metric_name, "sched.ops.", 10) || s->telemetry.bpf_stats)
+	if (strncmp(c->metric_name, "sched.ops.", 10) ||
+	    s->telemetry.bpf_stats || s->telemetry.observers.nr)
 		return;
 	diag_value(d, get(c, "metric"), "%s is not counted", c->metric_name);
 	diag_hint(d, "add bpf_stats = true to [telemetry]");

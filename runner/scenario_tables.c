@@ -552,7 +552,8 @@ static const struct field telemetry_fields[] = {
 	{ .key = "interval", .type = FIELD_UNIT,
 	  AT(scn_telemetry, interval_ns), .unit = UNIT_TIME,
 	  .min = MIN_INTERVAL, .max = MAX_INTERVAL },
-	{ .key = "maps", .type = FIELD_STRINGS, AT(scn_telemetry, maps) },
+	{ .key = "maps", .type = FIELD_CUSTOM, AT(scn_telemetry, maps),
+	  .parse = scenario_maps_parse, .print = scenario_maps_print },
 	{ .key = "freeze_every", .type = FIELD_UNIT,
 	  AT(scn_telemetry, freeze_every_ns), .unit = UNIT_TIME,
 	  .min = 20 * MS, .max = HOUR },
@@ -568,7 +569,7 @@ static const struct table_spec telemetry_spec = {
 	.fields = telemetry_fields,
 	.size = sizeof(struct scn_telemetry),
 	.defaults = &(const struct scn_telemetry){
-		.interval_ns = 10 * MS, .maps = { { "*" }, 1 },
+		.interval_ns = 10 * MS, .maps = { { { .name = "*" } }, 1 },
 		.freeze_every_ns = FIELD_UNSET,
 	},
 };

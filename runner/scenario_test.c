@@ -334,8 +334,25 @@ static const struct bad_scenario bad[] = {
 	  "t.toml:7:12: error: interval must be between 1ms and 1s, not 10us",
 	  NULL },
 	{ LOAD "[telemetry]\nmaps = [\"*\", 3]\n",
-	  "t.toml:7:14: error: an element must be a string, not an integer",
+	  "t.toml:7:14: error: an element must be a string or a table, not an integer",
 	  NULL },
+	{ LOAD "[telemetry]\nmaps = \"*\"\n",
+	  "t.toml:7:8: error: maps must be an array, not a string", NULL },
+	{ LOAD "[telemetry]\nmaps = [{ name = \"stats\" }]\n",
+	  "t.toml:7:9: error: a map needs a interval", NULL },
+	{ LOAD "[telemetry]\nmaps = [{ interval = \"1s\" }]\n",
+	  "t.toml:7:9: error: a map needs a name", NULL },
+	{ LOAD "[telemetry]\nmaps = [{ name = \"stats\", interval = \"1s\", rate = 1 }]\n",
+	  "t.toml:7:44: error: unknown key \"rate\" in a map",
+	  "the keys here are name, interval" },
+	{ LOAD "[telemetry]\nmaps = [\"*\", { name = \"stats\", interval = \"5ms\" }]\n",
+	  "t.toml:7:43: error: a map can't be read more often than there are samples, each 10ms",
+	  "that is telemetry.interval; it is 10 ms by default" },
+	{ LOAD "[telemetry]\nmaps = [{ name = \"stats\", interval = \"100us\" }]\n",
+	  "t.toml:7:38: error: interval must be between 1ms and 3600s, not 100us",
+	  NULL },
+	{ LOAD "[telemetry]\nmaps = [{ name = \"stats\", interval = \"100\" }]\n",
+	  "t.toml:7:38: error: interval = \"100\" has no unit", "*" },
 	{ LOAD "[telemetry]\nfreeze_every = \"1ms\"\n",
 	  "t.toml:7:16: error: freeze_every must be between 20ms and 3600s, not 1ms",
 	  NULL },
@@ -528,7 +545,7 @@ static const char whole[] =
 	" { freeze = {} }, { freeze = { name = \"mid\", after = \"500ms\" } } ]\n"
 	"[telemetry]\n"
 	"interval = \"5ms\"\n"
-	"maps = [\"stats\", \"*.bss\"]\n"
+	"maps = [\"stats\", { name = \"*.bss\", interval = \"100ms\" }]\n"
 	"freeze_every = \"500ms\"\n"
 	"bpf_stats = true\n"
 	"observers = [\"wake_latency\"]\n"
@@ -608,7 +625,7 @@ START_TEST(a_plan_has_everything_in_base_units)
 	assert_json("[0, 2, 3]", json_object_get(
 		json_array_get(json_object_get(plan, "workloads"), 1),
 		"cpus"));
-	assert_json("{\"interval_ns\": 5000000, \"maps\": [\"stats\", \"*.bss\"], \"freeze_every_ns\": 500000000, \"look_gap_ns\": null, \"bpf_stats\": true, \"observers\": [\"wake_latency\"]}",
+	assert_json("{\"interval_ns\": 5000000, \"maps\": [{\"name\": \"stats\", \"interval_ns\": 0}, {\"name\": \"*.bss\", \"interval_ns\": 100000000}], \"freeze_every_ns\": 500000000, \"look_gap_ns\": null, \"bpf_stats\": true, \"observers\": [\"wake_latency\"]}",
 		    json_object_get(plan, "telemetry"));
 	assert_json("\"x\"", json_object_get(scheduler, "name"));
 	assert_json("\"object\"", json_object_get(scheduler, "kind"));

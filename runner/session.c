@@ -376,19 +376,30 @@ void session_open_sampler(struct session *s)
 	log_err("monitor: %s", *why ? why : strerror(-err));
 }
 
-static bool wanted(const struct session *s, const char *name)
+/* The last glob that matches says how often; 0 is each sample. */
+static bool wanted(const json_t *globs, const char *name, uint64_t *interval_ns)
 {
-	json_t *globs = plan_get(s, "telemetry", "maps"), *glob;
+	const json_t *glob;
+	bool found = false;
 	size_t i;
 
-	json_array_foreach(globs, i, glob)
-		if (!fnmatch(json_string_value(glob), name, 0))
-			return true;
-	return false;
+	json_array_foreach(globs, i, glob) {
+		const char *pattern = json_string_value(
+			json_object_get(glob, "name"));
+
+		if (!pattern || fnmatch(pattern, name, 0))
+			continue;
+		found = true;
+		*interval_ns = json_integer_value(
+			json_object_get(glob, "interval_ns"));
+	}
+	return found;
 }
 
 void session_watch_maps(struct session *s, json_t *maps)
 {
+	const json_t *globs = plan_get(s, "telemetry", "maps");
+	uint64_t interval_ns;
 	json_t *map;
 	size_t i;
 	int err;
@@ -398,9 +409,10 @@ void session_watch_maps(struct session *s, json_t *maps)
 			json_string_value(json_object_get(map, "name"));
 		uint32_t id = json_integer_value(json_object_get(map, "id"));
 
-		if (!s->sampler || !name || !wanted(s, name))
+		if (!s->sampler || !name ||
+		    !wanted(globs, name, &interval_ns))
 			continue;
-		err = sampler_watch(s->sampler, id);
+		err = sampler_watch(s->sampler, id, interval_ns);
 		if (err)
 			log_warn("monitor: map %s, id %u: %s", name, id,
 				 strerror(-err));

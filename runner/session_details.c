@@ -69,7 +69,7 @@ static void add_op(json_t *ops, const char *name, json_t *start, json_t *end,
 		add_growth(op, "ns", start, end, "run_ns");
 		return;
 	}
-	/* the kernel did not count: its zero says nothing */
+	/* nobody asked for it, whether or not the kernel counted */
 	json_object_update_new(op, json_pack("{s:n, s:n, s:s}", "count", "ns",
 					     "why",
 					     "telemetry.bpf_stats is off"));
@@ -78,7 +78,9 @@ static void add_op(json_t *ops, const char *name, json_t *start, json_t *end,
 static json_t *ops_json(const struct session *s, int phase)
 {
 	json_t *telemetry = json_object_get(s->plan, "telemetry");
-	bool counted = json_is_true(json_object_get(telemetry, "bpf_stats"));
+	/* as the agent decides */
+	bool counted = json_is_true(json_object_get(telemetry, "bpf_stats")) ||
+		json_array_size(json_object_get(telemetry, "observers"));
 	json_t *ops = json_object(), *end;
 	const char *name;
 	uint32_t i;

@@ -197,6 +197,7 @@ name = "run"
 duration = "2s"
 [telemetry]
 interval = "100ms"
+maps = ["*", { name = "t_pc*", interval = "450ms" }]
 T
 }
 
@@ -274,6 +275,14 @@ holds "ring buffer: what nobody has read" \
 holds "struct_ops: ready, and its callbacks by name" \
 	'.maps.maps_ops | .state == "ready" and
 	 ([.programs[].op] | sort) == ["exit_task", "init", "init_task"]'
+is "a map with an interval is in the samples that are due so long after another" \
+	true "$(jq -s 'map(select(.maps["t_array[0].a"])) | map(. + {
+		due: (.t_ns - .late_ns), with: (.maps | has("t_pcarray[0].a"))}) |
+		reduce .[] as $s ({ok: true, last: null, nr: 0};
+			.ok = (.ok and $s.with == (.last == null or
+				$s.due - .last >= 450000000)) |
+			if $s.with then .last = $s.due | .nr += 1 else . end) |
+		.ok and .nr > 2' "$dir/samples.jsonl")"
 holds "numbers of a hash" \
 	'.phases[0].map_numbers["t_hash[133].b"].last == 133002'
 holds "nor are the zeroes of a kernel that does not count shown as counts" \

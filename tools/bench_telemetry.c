@@ -175,7 +175,7 @@ static struct sampler *open_sampler(struct test_image *ti,
 	cfg.btf_len = len;
 	ck_assert_msg(!sampler_new(&cfg, &s, why, sizeof(why)), "%s", why);
 	for (id = 1; id <= c->maps + c->hashes; id++)
-		ck_assert_int_eq(0, sampler_watch(s, id));
+		ck_assert_int_eq(0, sampler_watch(s, id, 0));
 	sampler_set_phase(s, 0);
 	return s;
 }

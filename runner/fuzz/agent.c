@@ -307,7 +307,7 @@ void sampler_sched_json(const struct mon_sched *sched, json_t *to)
 	must(g.frozen);
 }
 
-int sampler_watch(struct sampler *s, uint32_t map_id)
+int sampler_watch(struct sampler *s, uint32_t map_id, uint64_t every_ns)
 {
 	return g.sampler & 4 ? -ENOENT : 0;
 }
