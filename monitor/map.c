@@ -301,10 +301,10 @@ static int find_numbers(const struct monitor *mon, struct mon_map *m)
 
 	if (map_is_hash(m))
 		return hash_numbers_open(m, &m->hash);
-	if (!map_is_array(m))
+	if (!map_is_array(m) && m->layout != MAP_STORAGE)
 		return 0;
 	number_prefix(mon, m, prefix, sizeof(prefix));
-	if (m->max_entries == 1)
+	if (m->max_entries == 1 || m->layout == MAP_STORAGE)
 		return numbers_add(&m->numbers, m->btf, m->btf_value,
 				   m->value_size, 0, prefix);
 

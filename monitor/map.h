@@ -57,7 +57,7 @@ struct mon_map {
 	const struct btf *btf;		/* borrowed; NULL: untyped */
 	uint32_t btf_key, btf_value;
 	bool not_due;			/* its numbers are not asked for now */
-	struct numbers numbers;		/* of an array */
+	struct numbers numbers;		/* of an array; a storage's sums */
 	struct hash_numbers *hash;	/* owned; NULL: has none */
 };
 

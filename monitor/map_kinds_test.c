@@ -353,6 +353,43 @@ START_TEST(task_storage_goes_by_the_task)
 }
 END_TEST
 
+static int see_sum(void *ctx, const char *name, double value, bool unstable)
+{
+	ck_assert_str_eq("m", name);
+	ck_assert(!unstable);
+	*(double *)ctx = value;
+	return 0;
+}
+
+static double sum_of(struct monitor *mon)
+{
+	double sum = -1;
+
+	ck_assert_int_eq(0, mon_map_numbers(mon, see_sum, &sum));
+	return sum;
+}
+
+START_TEST(numbers_of_a_storage_are_summed)
+{
+	struct test_image *ti = image(_i);
+	uint64_t smap = make_storage(ti, BPF_MAP_TYPE_TASK_STORAGE), elem;
+	struct monitor *mon = watch(ti);
+
+	ck_assert_double_eq(0, sum_of(mon));
+	add_element(ti, smap, 0, make_task(ti, 40, "spin"), 4000);
+	ck_assert_double_eq(4000, sum_of(mon));
+	add_element(ti, smap, 3, make_task(ti, 41, "web"), 100);
+	elem = add_element(ti, smap, 3, make_task(ti, 42, "web"), 20);
+	ck_assert_double_eq(4120, sum_of(mon));
+	/* One that is on its way out: the sum is of all, or there is none. */
+	ti_set(ti, elem + ti_off(ti, "bpf_local_storage_elem.sdata"),
+	       "bpf_local_storage_data.smap", smap + 4096);
+	ck_assert_double_eq(-1, sum_of(mon));
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
 START_TEST(cgroup_and_inode_storage_go_by_their_ids)
 {
 	struct test_image *ti = image(_i);
@@ -434,6 +471,7 @@ int main(void)
 	ADD(an_arena_counts_its_pages);
 	ADD(a_page_that_stands_in_for_others_is_not_counted);
 	ADD(task_storage_goes_by_the_task);
+	ADD(numbers_of_a_storage_are_summed);
 	ADD(cgroup_and_inode_storage_go_by_their_ids);
 	ADD(an_element_of_another_map_is_left_out);
 	suite_add_tcase(s, t);

@@ -10,6 +10,7 @@
 #include "monitor/monitor_priv.h"
 #include "monitor/sched.h"
 #include "monitor/sched_details.h"
+#include "monitor/storage.h"
 #include "monitor/struct_ops.h"
 
 #include <bpf/btf.h>
@@ -318,7 +319,10 @@ static bool read_numbers(struct monitor *mon, struct mon_map *m)
 		return false;
 	if (m->hash)
 		hash_numbers_read(mon, m, m->label);
-	read_array(mon, m, &m->numbers);
+	if (m->layout == MAP_STORAGE)
+		storage_numbers_read(mon, m);
+	else
+		read_array(mon, m, &m->numbers);
 	return !map_still(mon, m);
 }
 

@@ -281,6 +281,8 @@ json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries);
  * in decimal, as text, or its numbers joined by commas. At most 256 elements
  * and 1024 numbers, and none of a table of more than 16384 buckets. While the
  * guest changes the table an element may be missed, or told twice.
+ * Of a storage "MAP.FIELD" is the sum over all its elements; not given where
+ * not all of them could be read.
  * @unstable: only for a number that is no aligned word.
  *
  * Return: 0, or the first non-zero value of @fn.

@@ -132,6 +132,43 @@ bool storage_entry_holds(struct monitor *mon, const struct mon_map *m,
 	return owner_of(mon, m, elem_of(mon, e)) == e->key_kva;
 }
 
+/* Add what one element has; false: it is not, or no longer, of this map. */
+static bool add_element(struct monitor *mon, struct mon_map *m,
+			const struct map_entry *e)
+{
+	unsigned int i;
+	double v;
+
+	for (i = 0; i < m->numbers.nr; i++) {
+		struct number *n = &m->numbers.v[i];
+
+		if (number_read(n, &mon->kmem, e->slot_kva, &v, &n->unstable))
+			return false;
+		n->val += v;
+	}
+	return storage_entry_holds(mon, m, e);
+}
+
+void storage_numbers_read(struct monitor *mon, struct mon_map *m)
+{
+	struct storage_iter it = { 0 };
+	unsigned int words = 0, i;
+	struct map_entry e;
+	bool all = true;
+	int more = 0;
+
+	for (i = 0; i < m->numbers.nr; i++) {
+		m->numbers.v[i].val = 0;
+		m->numbers.v[i].unstable = false;
+	}
+	while (all && (more = storage_next(mon, m, &it, &e)) > 0) {
+		words += m->numbers.nr;
+		all = words <= STORAGE_NUMBERS_MAX && add_element(mon, m, &e);
+	}
+	for (i = 0; i < m->numbers.nr; i++)
+		m->numbers.v[i].read_ok = all && !more && !it.disturbed;
+}
+
 static json_t *task_json(struct monitor *mon, uint64_t task)
 {
 	const struct kfield *comm = &mon->kbtf.fields[KF_TASK_COMM];

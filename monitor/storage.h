@@ -35,6 +35,16 @@ int storage_next(struct monitor *mon, const struct mon_map *m,
 bool storage_entry_holds(struct monitor *mon, const struct mon_map *m,
 			 const struct map_entry *e);
 
+#define STORAGE_NUMBERS_MAX 65536u	/* words of one reading */
+
+/**
+ * storage_numbers_read() - sum each of m->numbers over all elements
+ *
+ * All of them have read_ok false where not all elements could be read: the
+ * table changed, or has more than STORAGE_NUMBERS_MAX words of numbers.
+ */
+void storage_numbers_read(struct monitor *mon, struct mon_map *m);
+
 /**
  * storage_owner_json() - whose element it is
  *

@@ -285,6 +285,10 @@ is "a map with an interval is in the samples that are due so long after another"
 		.ok and .nr > 2' "$dir/samples.jsonl")"
 holds "numbers of a hash" \
 	'.phases[0].map_numbers["t_hash[133].b"].last == 133002'
+# shellcheck disable=SC2016 # jq's variable
+holds "numbers of a storage are summed" \
+	'.maps.t_task.entries[0].value.a as $a | $a > 0 and
+	 .phases[0].map_numbers["t_task.a"].last == $a'
 holds "nor are the zeroes of a kernel that does not count shown as counts" \
 	'[.maps.maps_ops.programs[] | .run_count, .run_ns] == [null, null, null,
 	 null, null, null]'
