@@ -31,8 +31,11 @@ $(eval $(call archive,monitor,$(monitor-objs)))
 monitor-tests := btf_json_test cpus_test details_test hash_numbers_test hostile_test \
 	kmem_test live_test map_kinds_test map_test monitor_test page_walk_test \
 	psi_test tasks_test
-monitor-test-libs := $(O)/monitor/test_image.o $(O)/monitor/monitor.a $(LIBBPF_LIBS) -ljansson
+monitor-made := $(O)/monitor/test_full.o $(O)/monitor/test_image.o
+monitor-test-libs := $(monitor-made) $(O)/monitor/monitor.a $(LIBBPF_LIBS) -ljansson
 $(eval $(call unit_tests,monitor,$(monitor-tests),monitor,$(monitor-test-libs)))
-$(addprefix $(O)/monitor/,$(monitor-tests)): $(O)/monitor/test_image.o
-deps += $(O)/monitor/test_image.d
+$(addprefix $(O)/monitor/,$(monitor-tests)): $(monitor-made)
+deps += $(monitor-made:.o=.d)
 tsan-tests += monitor/kmem_test monitor/live_test
+
+include monitor/fuzz/build.mk

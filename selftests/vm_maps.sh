@@ -279,8 +279,8 @@ is "a map with an interval is in the samples that are due so long after another"
 	true "$(jq -s 'map(select(.maps["t_array[0].a"])) | map(. + {
 		due: (.t_ns - .late_ns), with: (.maps | has("t_pcarray[0].a"))}) |
 		reduce .[] as $s ({ok: true, last: null, nr: 0};
-			.ok = (.ok and $s.with == (.last == null or
-				$s.due - .last >= 450000000)) |
+			.ok = (.ok and (.last == null or
+				$s.with == ($s.due - .last >= 450000000))) |
 			if $s.with then .last = $s.due | .nr += 1 else . end) |
 		.ok and .nr > 2' "$dir/samples.jsonl")"
 holds "numbers of a hash" \
