@@ -9,6 +9,7 @@
 #include "agent/shm.h"
 #include "agent/worker.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -210,15 +211,24 @@ static int run_iterator(const struct bpf_link *link)
 	return n;
 }
 
-static int run_iterators(struct start *s)
+static bool ends_in(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+
+	return len >= end_len && !strcmp(name + len - end_len, end);
+}
+
+/* Those whose names end in @when; links are in the order of programs. */
+static int run_iterators(const struct observer *o, const char *when)
 {
 	struct bpf_program *prog;
 	unsigned int i = 0;
 	int err = 0;
 
-	bpf_object__for_each_program(prog, s->o->obj) {
-		if (bpf_program__expected_attach_type(prog) == BPF_TRACE_ITER)
-			err = run_iterator(s->o->links[i]);
+	bpf_object__for_each_program(prog, o->obj) {
+		if (bpf_program__expected_attach_type(prog) == BPF_TRACE_ITER &&
+		    ends_in(bpf_program__name(prog), when))
+			err = run_iterator(o->links[i]);
 		if (err)
 			return err;
 		i++;
@@ -265,7 +275,7 @@ static int step_attach(struct start *s)
 			return -errno;
 		s->o->links[s->o->nr_links++] = link;
 	}
-	err = run_iterators(s);
+	err = run_iterators(s->o, KTSTR_OBS_AT_START);
 	return err ? err : visit_cpus();
 }
 
@@ -399,10 +409,15 @@ json_t *observers_phase_end(const struct observers *all)
 	for (i = 0; i < all->nr; i++) {
 		const struct observer *o = &all->v[i];
 		struct observer_cost now;
+		int err;
 
 		if (!o->obj)
 			continue;
-		now = read_cost(o);
+		now = read_cost(o); /* without what comes now */
+		err = run_iterators(o, KTSTR_OBS_AT_END);
+		if (err)
+			log_warn("observers: %s: who still waits: %s", o->name,
+				 strerror(-err));
 		json_object_set_new(costs, o->name, json_pack(
 			"{s:I, s:I, s:I}",
 			"run_count",

@@ -74,6 +74,8 @@ void observers_phase_start(struct observers *all);
 /**
  * observers_phase_end() - {NAME: {run_count, run_ns, missed}} since the start
  *
+ * And has them look who still waits. After the phase's end is published.
+ *
  * Return: new reference; NULL when none is attached.
  */
 json_t *observers_phase_end(const struct observers *all);

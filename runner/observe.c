@@ -187,7 +187,7 @@ static json_t *wake_json(const struct observe *o, unsigned int workload,
 	const struct ktstr_obs_wake *cells = one->region;
 	const char *why = observe_why(one);
 	struct ktstr_hist *sum;
-	uint64_t frozen = 0;
+	uint64_t frozen = 0, waiting = 0, waiting_ns = 0;
 	json_t *json;
 	uint32_t p;
 
@@ -204,10 +204,16 @@ static json_t *wake_json(const struct observe *o, unsigned int workload,
 			continue;
 		hist_merge(sum, &c->hist);
 		frozen += c->frozen;
+		waiting += c->waiting;
+		if (c->waiting_max_ns > waiting_ns)
+			waiting_ns = c->waiting_max_ns;
 	}
 	json = hist_json(sum);
 	free(sum);
-	json_object_set_new(json, "frozen", json_integer(frozen));
+	json_object_update_new(json, json_pack(
+		"{s:I, s:I, s:o}", "frozen", (json_int_t)frozen, "waiting",
+		(json_int_t)waiting, "waiting_max", waiting ?
+		json_integer(waiting_ns) : json_null()));
 	return json;
 }
 

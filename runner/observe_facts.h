@@ -14,10 +14,11 @@
  * @phase: by name; NULL: of all measured phases
  * @workload: by name
  *
- * {"wait_ns", "at_ns", "cpu", "pid", "comm": who waited, and where it ran then;
- * "ran": [{"comm", "pid", "workload": name or null, "ns"}], the newest first,
- * pid 0 being an idle CPU; "more": spans before these, "more_at_least": that or
- * more}. A wait is from a wake-up to the run.
+ * {"wait_ns", "at_ns", "cpu", "pid", "comm": who waited, and where it ran then,
+ * or, "waiting", is queued: it still waited when the phase ended; "ran":
+ * [{"comm", "pid", "workload": name or null, "ns"}], the newest first, pid 0
+ * being an idle CPU; "more": spans before these, "more_at_least": that or more}.
+ * A wait is from a wake-up to the run.
  *
  * Return: borrowed; NULL where the observer who_ran was not asked for or is not
  * available, the facts have no such phase or workload, or nothing waited.

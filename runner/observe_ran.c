@@ -40,11 +40,12 @@ static json_t *ran_json(const struct observe *o, const struct ktstr_obs_ran *r,
 			(json_int_t)r->spans[i].pid, "workload",
 			workload_name(o, r->spans[i].workload), "ns",
 			(json_int_t)r->spans[i].ns));
-	return json_pack("{s:I, s:I, s:i, s:I, s:o, s:o, s:I, s:b}",
+	return json_pack("{s:I, s:I, s:i, s:I, s:o, s:b, s:o, s:I, s:b}",
 			 "wait_ns", (json_int_t)r->wait_ns, "at_ns",
 			 (json_int_t)r->at_ns, "cpu", (int)cpu, "pid",
-			 (json_int_t)r->pid, "comm", comm_json(r->comm), "ran",
-			 ran, "more", (json_int_t)r->more, "more_at_least",
+			 (json_int_t)r->pid, "comm", comm_json(r->comm),
+			 "waiting", r->waiting != 0, "ran", ran, "more",
+			 (json_int_t)r->more, "more_at_least",
 			 r->at_least != 0);
 }
 

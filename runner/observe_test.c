@@ -140,18 +140,24 @@ START_TEST(wake_ups_add_up_by_workload_and_phase)
 	hist_add(&wake_cell(1, 0)->hist, 7 * MS);
 	hist_add(&wake_cell(0, 1)->hist, 9 * MS);
 	wake_cell(1, 1)->frozen = 4;
+	wake_cell(1, 0)->waiting = 1;
+	wake_cell(1, 0)->waiting_max_ns = 900 * MS;
 	observe_phase_end(o, 1, NULL);
 	json = observe_workload_json(o, 1, &main_only);
 	group = json_object_get(json, "wake_latency_ns");
 	ck_assert_int_eq(30, number(group, "count"));
 	ck_assert_int_eq(5 * MS, number(group, "max"));
 	ck_assert_int_eq(4, number(group, "frozen"));
+	ck_assert_int_eq(0, number(group, "waiting"));
+	ck_assert(json_is_null(json_object_get(group, "waiting_max")));
 	ck_assert(json_is_null(json_object_get(group, "p99")));
 	json_decref(json);
 	json = observe_workload_json(o, 1, &ALL);
 	group = json_object_get(json, "wake_latency_ns");
 	ck_assert_int_eq(31, number(group, "count"));
 	ck_assert_int_eq(7 * MS, number(group, "max"));
+	ck_assert_int_eq(1, number(group, "waiting"));
+	ck_assert_int_eq(900 * MS, number(group, "waiting_max"));
 	json_decref(json);
 	close_all();
 }
@@ -545,7 +551,7 @@ static struct ktstr_obs_ran *ran_cell(unsigned int cpu, unsigned int workload,
 
 static const struct ktstr_obs_ran some_wait = {
 	.seq = 2, .pid = 300, .wait_ns = 5 * MS, .at_ns = 900 * MS, .nr = 2,
-	.comm = "web\xff/0",
+	.comm = "w\x7f_\xff/0",
 	.spans = { { 4 * MS, 400, 0, "reader/1" },
 		   { 1 * MS, 0, KTSTR_OBS_NOBODY, "swapper/1" } },
 };
@@ -572,7 +578,7 @@ START_TEST(the_longest_wait_of_all_cpus_and_phases_is_told)
 	ck_assert_int_eq(5 * MS, number(ran, "wait_ns"));
 	ck_assert_int_eq(1, number(ran, "cpu"));
 	ck_assert_int_eq(300, number(ran, "pid"));
-	ck_assert_str_eq("web?/0", json_string_value(
+	ck_assert_str_eq("w?_?/0", json_string_value(
 		json_object_get(ran, "comm")));
 	ck_assert_uint_eq(2, json_array_size(json_object_get(ran, "ran")));
 	span = json_array_get(json_object_get(ran, "ran"), 0);

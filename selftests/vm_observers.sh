@@ -128,6 +128,24 @@ holds "the stages are what io_wake has, but for the way to user space" \
 	'.workloads.reader | .observed.io_ns.total.p50 > 0 and
 	 .observed.io_ns.total.p50 <= .io_wake_ns.p50 * 1.04'
 
+# --- a task that is woken and never runs ---
+
+observe starved starve_one 300 '"wake_latency", "who_ran"' <<'T'
+[[workload]]
+name = "hog"
+kind = "spin"
+workers = 3
+T
+holds "a wait that does not end is told of" \
+	'.workloads.hog.observed.wake_latency_ns | .waiting == 1 and
+	 .waiting_max > 2e8'
+holds "who_ran: it is the one that the scheduler starves" \
+	'[.maps[].entries[]?.value | objects | .victim_pid // empty] as $victims |
+	 .workloads.hog.observed.who_ran.pid | IN($victims[])'
+holds "who_ran: meanwhile others of its workload ran" \
+	'.workloads.hog.observed.who_ran | .pid as $pid | .waiting and
+	 .wait_ns > 2e8 and any(.ran[]; .workload == "hog" and .pid != $pid)'
+
 # --- nothing without being asked ---
 
 observe none simple 100 '' <<'T'

@@ -121,6 +121,22 @@ static __always_inline bool obs_note_in(struct obs_value *v)
 	return woken;
 }
 
+/* The phase that ended last, or OBS_NONE: for who is run after its end. */
+static __always_inline u32 obs_ended_phase(const struct ktstr_shm_hdr *hdr,
+					   u64 *end_ns)
+{
+	u32 i, phase = OBS_NONE;
+
+	*end_ns = 0;
+	for (i = 0; i < KTSTR_SHM_MAX_PHASES && i < nr_phases; i++) {
+		if (hdr->phase_end_ns[i] <= *end_ns)
+			continue;
+		*end_ns = hdr->phase_end_ns[i];
+		phase = i;
+	}
+	return phase;
+}
+
 /* A child of a workload's task is of the workload. */
 static __always_inline void obs_inherit(struct task_struct *parent,
 					struct task_struct *child)

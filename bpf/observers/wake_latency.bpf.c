@@ -58,6 +58,33 @@ static void count(const struct obs_value *v, u64 now_ns)
 		obs_hist_add(&cell->hist, now_ns - v->t.woken_ns);
 }
 
+/* Run by the agent when a phase has ended: who still waits has no sample. */
+SEC("iter/task")
+int wake_waiting(struct bpf_iter__task *ctx)
+{
+	struct task_struct *p = ctx->task;
+	struct ktstr_shm_hdr *hdr = obs_hdr();
+	struct ktstr_obs_wake *cell;
+	struct obs_value *v;
+	u64 end_ns;
+	u32 phase;
+
+	if (!p || !hdr)
+		return 0;
+	v = obs_of(p);
+	phase = obs_ended_phase(hdr, &end_ns);
+	if (!obs_counts(v) || phase == OBS_NONE ||
+	    v->t.state != KTSTR_OBS_WOKEN || v->t.woken_ns >= end_ns ||
+	    v->t.workload >= nr_workloads || v->t.woken_gen != obs_gen(hdr))
+		return 0;
+	cell = OBS_ITEM(region, v->t.workload * nr_phases + phase, nr_items);
+	if (!cell)
+		return 0;
+	cell->waiting++;
+	obs_raise(&cell->waiting_max_ns, end_ns - v->t.woken_ns);
+	return 0;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(wake_switch, bool preempt, struct task_struct *prev,
 	     struct task_struct *next, unsigned int prev_state)

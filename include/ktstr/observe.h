@@ -16,6 +16,9 @@
 #define KTSTR_OBS_REGION ".data.region"
 #define KTSTR_OBS_TASKS "obs_tasks"	/* task storage, see ktstr_obs_task */
 #define KTSTR_OBS_SHM "obs_shm"		/* the shared region, if it is read */
+/* Iterators over tasks that the agent runs, by the end of their names. */
+#define KTSTR_OBS_AT_START "_existing"	/* once, when all is attached */
+#define KTSTR_OBS_AT_END "_waiting"	/* after each phase's end */
 #define KTSTR_OBS_MAX_BYTES (64u << 20)	/* of a region */
 
 /*
@@ -57,9 +60,11 @@ enum ktstr_obs_state {
 struct ktstr_obs_wake {
 	struct ktstr_hist hist;	/* wake-up to run */
 	__u64 frozen;		/* wake-ups during which the VM was frozen */
+	__u64 waiting;		/* tasks that still waited when it ended */
+	__u64 waiting_max_ns;	/* the longest of them until then */
 };
 
-_Static_assert(sizeof(struct ktstr_obs_wake) == sizeof(struct ktstr_hist) + 8,
+_Static_assert(sizeof(struct ktstr_obs_wake) == sizeof(struct ktstr_hist) + 24,
 	       "ktstr_obs_wake");
 
 /*
@@ -122,7 +127,8 @@ struct ktstr_obs_ran {
 	__u32 more;		/* spans that did not fit */
 	__u32 at_least;		/* 1: it was more than the program looks back */
 	char comm[KTSTR_OBS_COMM];
-	__u64 pad;
+	__u32 waiting;		/* 1: it still waited when the phase ended */
+	__u32 pad;
 	struct ktstr_obs_span spans[KTSTR_OBS_SPANS];
 };
 

@@ -97,7 +97,7 @@ static const struct message {
 	{ KTSTR_MSG_LOG, "worker %u: %x" },
 	{ KTSTR_MSG_OBSERVER,
 	  "{\"name\": \"wake_latency\", \"state\": \"attached\","
-	  " \"programs\": 4, \"map_id\": %u, \"bytes\": 19072, \"n\": %u}" },
+	  " \"programs\": 4, \"map_id\": %u, \"bytes\": 19136, \"n\": %u}" },
 	{ KTSTR_MSG_OBSERVER,
 	  "{\"name\": \"wake_latency\", \"state\": \"failed\","
 	  " \"errno\": %u, \"message\": \"%x\"}" },
