@@ -407,7 +407,11 @@ static void judge_telemetry(struct court *c)
 	const json_t *t = json_object_get(c->facts, "telemetry");
 	double least = real(c->automatic, "telemetry");
 	double expected = real(t, "expected"), taken = real(t, "taken");
-	struct finding f = {
+	struct finding f;
+
+	if (!samples_asked_for(c))
+		return;
+	f = (struct finding){
 		.metric = "telemetry",
 		.op = "min",
 		.limit = json_real(least),
@@ -415,8 +419,6 @@ static void judge_telemetry(struct court *c)
 		.automatic = "telemetry",
 	};
 
-	if (!samples_asked_for(c))
-		return;
 	if (expected < 1) {
 		finding_set(&f, VERDICT_INCONCLUSIVE, "no samples were due");
 	} else {
