@@ -5,11 +5,13 @@
  * /init (bench_load.c). Static, so that it also runs inside the emulated host.
  *
  *   bench_disk prepare LOAD JOBS DIR	DIR/kernel and DIR/initrd
- *   bench_disk measure ROUNDS TRANSPORT DIR IMAGE CMDLINE DISK... -- VMM [ARG...]
+ *   bench_disk measure ROUNDS TRANSPORT DIR IMAGE CMDLINE DISK... \
+ *                      -- VMM [ARG...]
  *
- * All disks are IMAGE, which is made, and read-only. A DISK is NAME:IOPS:BYTES-PER-SECOND, 0 for no limit. The other VMM gets the
- * guest's console as descriptor 9, a connected socket, and must name the
- * threads of its vCPUs "CPU ...". Each line of stdout is SIDE ROUND WHAT NUMBER.
+ * All disks are IMAGE, which is made, and read-only. A DISK is
+ * NAME:IOPS:BYTES-PER-SECOND, 0 for no limit. The other VMM gets the guest's
+ * console as descriptor 9, a connected socket, and must name the threads of its
+ * vCPUs "CPU ...". Each line of stdout is SIDE ROUND WHAT NUMBER.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -93,8 +94,8 @@ static void *at(struct vm *vm, uint64_t gpa, uint64_t len)
 	return p;
 }
 
-/* An ELF kernel with the code as its only segment. */
-static int write_kernel(char *path)
+/* An ELF kernel with the code as its only segment; or -errno. */
+static int make_kernel(void)
 {
 	size_t len = __stop_bench_guest - __start_bench_guest;
 	Elf64_Ehdr h = {
@@ -114,16 +115,16 @@ static int write_kernel(char *path)
 		.p_filesz = len,
 		.p_memsz = len,
 	};
-	int fd = mkstemp(path), err = 0;
+	int fd = memfd_create("bench-guest", MFD_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
-	if (write(fd, &h, sizeof(h)) != sizeof(h) ||
-	    write(fd, &p, sizeof(p)) != sizeof(p) ||
-	    write(fd, __start_bench_guest, len) != (ssize_t)len)
-		err = -EIO;
+	if (write(fd, &h, sizeof(h)) == sizeof(h) &&
+	    write(fd, &p, sizeof(p)) == sizeof(p) &&
+	    write(fd, __start_bench_guest, len) == (ssize_t)len)
+		return fd;
 	close(fd);
-	return err;
+	return -EIO;
 }
 
 static void add_reg(struct guest_params *p, uint64_t addr, uint32_t value)
@@ -243,7 +244,7 @@ static int make_vm(struct session *s, const struct vm_ops *ops)
 	static const char *const names[GUEST_QUEUES] = {
 		"d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7" };
 	struct vm_disk_config disks[GUEST_QUEUES];
-	char path[] = "/tmp/ktstr-bench-guest.XXXXXX", why[256] = "";
+	char path[64], why[256] = "";
 	struct vm_config cfg = {
 		.topology = { 0, 1, 1, s->setup->vcpus, 1 },
 		.memory_bytes = MEMORY_BYTES,
@@ -255,7 +256,7 @@ static int make_vm(struct session *s, const struct vm_ops *ops)
 		.deadline_ns = LIMIT_NS,
 	};
 	unsigned int i;
-	int err;
+	int fd, err;
 
 	for (i = 0; i < s->setup->disks; i++)
 		disks[i] = (struct vm_disk_config){
@@ -264,11 +265,12 @@ static int make_vm(struct session *s, const struct vm_ops *ops)
 			.throttle = { .iops = s->setup->iops,
 				      .bps = s->setup->bps },
 		};
-	err = write_kernel(path);
-	if (err)
-		return err;
+	fd = make_kernel();
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	err = vm_new(&cfg, ops, s, &s->vm, why, sizeof(why));
-	unlink(path);
+	close(fd);
 	if (err)
 		log_err("%s", why);
 	else
@@ -371,6 +373,9 @@ static void rate_tick(void *ctx, uint32_t events)
 		take_stamps(s);
 	else
 		take_counters(s);
+	/* whole seconds from the first completion on */
+	if (s->nr)
+		s->start_ns = s->stamps[0];
 	if (clock_now_ns() - s->start_ns >= s->setup->run_ns)
 		stop(s, 0);
 }
@@ -405,8 +410,7 @@ static void say_rate(const struct rate *r, const struct session *s)
 		if (i && s->stamps[i] - s->stamps[i - 1] > gap_ns)
 			gap_ns = s->stamps[i] - s->stamps[i - 1];
 	}
-	for (i = 0; i < (s->stamps[s->nr - 1] - from_ns) / NSEC_PER_SEC &&
-		    i < 63; i++) {
+	for (i = 0; i < s->setup->run_ns / NSEC_PER_SEC && i < 63; i++) {
 		snprintf(what, sizeof(what), "second%zu", i);
 		say(r, what, second[i]);
 	}
@@ -458,6 +462,7 @@ static int rate_once(struct rate *r, const struct setup *setup)
 	if (!err) {
 		if (is_limited(&s))
 			say_rate(r, &s);
+		say(r, "waited_ns", vm_worker_wait_ns(s.vm, 0));
 		vm_disk_hist_read(s.vm, 0, VM_DISK_HIST_LATENESS, h);
 		hist_merge(r->late, h);
 	}
