@@ -302,11 +302,17 @@ static bool by_sleep(const struct scene *s, FILE *to)
 	return true;
 }
 
+/* Who is bound to one CPU has nothing of others that idle. */
+static bool is_bound(const struct scene *s)
+{
+	return json_array_size(json_object_get(s->workload, "cpus")) == 1;
+}
+
 static bool by_idle(const struct scene *s, FILE *to)
 {
-	double share = number(json_object_get(s->part, "sched"),
-			      "idle_while_waiting_ratio");
 	bool own = blame_gap_most(&s->gap, s->gap.cpu_idle);
+	double share = is_bound(s) ? 0 : number(json_object_get(
+		s->part, "sched"), "idle_while_waiting_ratio");
 
 	if (!own && share < IDLE_SHARE)
 		return false;
@@ -407,7 +413,7 @@ static void say_where(const struct scene *s, FILE *to)
 		"at its wait" : "of that phase",
 		(long long)s->pid);
 	if (!task) {
-		fputs("was on no run queue: it slept. ", to);
+		fputs("was on no run queue: it slept, or was blocked. ", to);
 		return;
 	}
 	cpu = number(task, "cpu");

@@ -23,7 +23,8 @@ static json_t *parse(const char *text)
 }
 
 static const char plan_text[] =
-	"{'workloads': [{'name': 'web'}, {'name': 'reader', 'disk': 'data'}]}";
+	"{'workloads': [{'name': 'web', 'cpus': null}, {'name': 'reader', 'disk': 'data', 'cpus': [0, 1]},"
+	" {'name': 'bound', 'cpus': [1]}]}";
 
 /* A quiet machine, a phase of 1 s in which others got 0.7 s. */
 #define PHASE(sched, disk, more) \
@@ -97,7 +98,7 @@ static const struct {
 	{ "{" HOST PHASE(SCHED, "{'throttled_ns': 970000000, 'duration_ns': 1000000000}", LOOK("{'cpu': 1, 'pid': 12, 'running': false, 'dsq': '0', 'dsq_nr': 1}") "}"),
 	  FAIL("reader.gap.max"), "others", "task 12 waited on CPU 1, on the 0 queue with 1 tasks" },
 	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 11, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 ran on CPU 1." },
-	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 10, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 was on no run queue: it slept." },
+	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 10, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 was on no run queue: it slept, or was blocked." },
 	/* without a frozen look: where it was in the samples of its wait */
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ON_Q(HOG) "," ON_Q(FEW) "," LOCAL(HOG) "," WOKEN) "}"), FAIL("web.gap.max"), "others",
 	  "Others had its CPU: in 3 of 4 samples of its wait, most often hog[7]. Others got the CPUs meanwhile: the other workers 700 ms in a phase of 1000 ms, most of them of web. "
@@ -109,6 +110,11 @@ static const struct {
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", FAIR(HOG) "," FAIR(HOG)) "}"), FAIL("web.gap.max"), "others", "it was runnable in 2; its CPU then ran hog[7] in 2." },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ON_Q(NONE) "," ON_Q(NONE) "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "idle",
 	  "CPUs were left idle: in 2 of 3 samples of its wait its own was. In 3 samples" },
+	/* bound to a CPU that others have, while another idles */
+	{ "{" HOST "'phases': [{'name': 'run', 'duration_ns': 1000000000, 'sched': {'idle_while_waiting_ratio': 0.9}, 'workloads': {'bound': {'workers_detail': ["
+	  "{'index': 0, 'pid': 11, 'gap_max_ns': 900000000}]}}}]" GAP("11", ON_Q(HOG) "," ON_Q(HOG)) "}", FAIL("bound.gap.max"), "others",
+	  "Others had its CPU: in 2 of 2 samples of its wait, most often hog[7]." },
+	{ "{" HOST PHASE("{'idle_while_waiting_ratio': 0.9}", DISK, GAP("12", ON_Q(HOG) "," ON_Q(HOG)) "}"), FAIL("reader.gap.max"), "idle", "in 90 % of the samples one was" },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", BYPASS(NONE) "," BYPASS(HOG)) "}"), FAIL("web.gap.max"), "bypass",
 	  "in 2 of 2 samples of its wait it was on the kernel's own queue" },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ASLEEP "," ASLEEP "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "sleep",

@@ -25,6 +25,8 @@
 	X(unfair, "bpf/faults/unfair.bpf.o", true, \
 	  "gives every second task longer slices for free") \
 	X(idle_leak, "bpf/faults/idle_leak.bpf.o", true, \
-	  "leaves CPUs idle with work queued")
+	  "leaves CPUs idle with work queued") \
+	X(late_kworker, "bpf/faults/late_kworker.bpf.o", true, \
+	  "holds the kernel's per-CPU threads")
 
 #endif
