@@ -98,7 +98,6 @@ void session_observe_workload(struct session *s, unsigned int workload,
 {
 	struct observe_part part = part_of(s, phase);
 	json_t *observed = observe_workload_json(s->observe, workload, &part);
-
 	json_t *io = observe_has_io(s->observe) ?
 		io_json(s, workload, phase) : NULL;
 
