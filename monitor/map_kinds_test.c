@@ -4,6 +4,7 @@
 #include "monitor/monitor.h"
 #include "monitor/test_image.h"
 
+#include <bpf/btf.h>
 #include <check.h>
 #include <linux/bpf.h>
 
@@ -250,6 +251,92 @@ START_TEST(an_arena_counts_its_pages)
 }
 END_TEST
 
+/* A program's BTF with variables in the arena, and a map that brings it. */
+static void make_globals(struct test_image *ti, uint32_t id, uint32_t size)
+{
+	struct ti_map m = { .id = id, .type = BPF_MAP_TYPE_ARRAY,
+			    .key_size = 4, .value_size = 8, .max_entries = 1,
+			    .name = "other" };
+	struct btf *btf = btf__new_empty();
+	int u64 = btf__add_int(btf, "u64", 8, 0), count, last;
+
+	count = btf__add_var(btf, "count", BTF_VAR_GLOBAL_ALLOCATED, u64);
+	last = btf__add_var(btf, "last", BTF_VAR_GLOBAL_ALLOCATED, u64);
+	btf__add_datasec(btf, ".addr_space.1", size);
+	btf__add_datasec_var_info(btf, count, 0, 8);
+	btf__add_datasec_var_info(btf, last, size - 8, 8);
+	m.btf_kva = ti_btf(ti, btf, id);
+	m.value_type = u64;
+	ti_map(ti, &m);
+	btf__free(btf);
+}
+
+static uint64_t arena_pages(struct test_image *ti, uint64_t arena)
+{
+	uint64_t vm, at;
+
+	memcpy(&vm, ti_hva(ti, arena + ti_off(ti, "bpf_arena.kern_vm")), 8);
+	memcpy(&at, ti_hva(ti, vm + ti_off(ti, "vm_struct.addr")), 8);
+	return at + 0x8000 + 0x100000;
+}
+
+/* @max_pages of the arena, of which five are there from its start on. */
+static json_t *globals_with(int layout, uint32_t size, uint32_t max_pages,
+			    unsigned int programs)
+{
+	struct test_image *ti = image(layout);
+	uint64_t arena = make_arena(ti, 0x7f0000100000);
+	uint64_t at = arena_pages(ti, arena);
+	struct monitor *mon;
+	unsigned int i;
+	json_t *map, *globals;
+
+	ti_set(ti, arena + ti_off(ti, "bpf_arena.map"), "bpf_map.max_entries",
+	       max_pages);
+	ti_write_u64(ti, at, 42);
+	ti_write_u64(ti, at + size - 8, 4300);
+	for (i = 0; i < programs; i++)
+		make_globals(ti, 10 + i, size);
+	mon = watch(ti);
+	for (i = 0; i < programs; i++)
+		ck_assert_int_eq(0, mon_watch_map(mon, 10 + i));
+	map = read_map(mon);
+	ck_assert(!json_object_get(map, "unstable"));
+	globals = json_incref(json_object_get(map, "globals"));
+	json_decref(map);
+	mon_close(mon);
+	ti_free(ti);
+	return globals;
+}
+
+START_TEST(variables_in_an_arena_are_typed_by_its_program)
+{
+	json_t *globals = globals_with(_i, 24, 8, 1);
+
+	ck_assert_int_eq(42, member(globals, "count"));
+	ck_assert_int_eq(4300, member(globals, "last"));
+	json_decref(globals);
+	/* Over pages that are no neighbours in memory. */
+	globals = globals_with(_i, 3 * 4096 + 16, 8, 1);
+	ck_assert_int_eq(42, member(globals, "count"));
+	ck_assert_int_eq(4300, member(globals, "last"));
+	json_decref(globals);
+}
+END_TEST
+
+START_TEST(variables_that_could_be_elsewhere_are_not_told)
+{
+	/* Nobody brought types, or two did. */
+	ck_assert_ptr_null(globals_with(_i, 24, 8, 0));
+	ck_assert_ptr_null(globals_with(_i, 24, 8, 2));
+	/* The last page is there too: of that libbpf, or of the other? */
+	ck_assert_ptr_null(globals_with(_i, 24, 5, 1));
+	/* More than are there, and more than there can be. */
+	ck_assert_ptr_null(globals_with(_i, 6 * 4096, 8, 1));
+	ck_assert_ptr_null(globals_with(_i, 4 * 4096 + 16, 3, 1));
+}
+END_TEST
+
 START_TEST(a_page_that_stands_in_for_others_is_not_counted)
 {
 	struct test_image *ti = image(_i);
@@ -469,6 +556,8 @@ int main(void)
 	ADD(a_ring_buffer_tells_its_positions);
 	ADD(a_position_that_an_old_kernel_has_not_is_null);
 	ADD(an_arena_counts_its_pages);
+	ADD(variables_in_an_arena_are_typed_by_its_program);
+	ADD(variables_that_could_be_elsewhere_are_not_told);
 	ADD(a_page_that_stands_in_for_others_is_not_counted);
 	ADD(task_storage_goes_by_the_task);
 	ADD(numbers_of_a_storage_are_summed);

@@ -5,8 +5,11 @@
 #include "monitor/map.h"
 #include "monitor/monitor_priv.h"
 
+#include <bpf/btf.h>
+
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -16,6 +19,8 @@
  */
 #define ARENA_GUARD (0x10000u / 2)
 #define ARENA_MAX_PAGES (1u << 20)	/* 4 GiB */
+#define ARENA_SECTION ".addr_space.1"	/* as clang calls it */
+#define ARENA_MAX_WORK (1u << 16)	/* JSON values, roughly */
 
 static const enum kfield_id bloom_fields[] = { KF_BLOOM_MAP, KF_BLOOM_MASK,
 					       KF_BLOOM_HASHES };
@@ -116,35 +121,130 @@ static uint64_t scratch_gpa(struct monitor *mon, uint64_t arena)
 }
 
 /* Its pages are where the low 32 bits of their addresses in user space say. */
-static json_t *count_pages(struct monitor *mon, const struct mon_map *m,
-			   uint64_t arena, uint64_t user)
+static bool arena_start(struct monitor *mon, uint64_t arena, uint64_t user,
+			uint64_t *kva)
 {
-	uint64_t vm, kva;
+	uint64_t vm;
 
 	if (read_field(mon, arena, KF_ARENA_KERN_VM, &vm) ||
-	    read_field(mon, vm, KF_VM_ADDR, &kva))
-		return json_null();
-	kva += ARENA_GUARD + (uint32_t)user;
-	return json_integer(page_walk_count(&mon->kmem.walk, kva,
-					    m->max_entries,
-					    scratch_gpa(mon, arena)));
+	    read_field(mon, vm, KF_VM_ADDR, kva))
+		return false;
+	*kva += ARENA_GUARD + (uint32_t)user;
+	return true;
+}
+
+/*
+ * The program's BTF has a section of its variables in the arena. An arena of
+ * its own has no BTF: it is the one that its program's other maps brought.
+ */
+static const struct btf *globals_btf(const struct monitor *mon,
+				     uint32_t *section, uint32_t *size)
+{
+	const struct btf *found = NULL;
+	unsigned int i;
+
+	for (i = 0; i < mon->nr_btfs; i++) {
+		const struct btf *btf = mon->btfs[i].btf;
+		int id = btf__find_by_name_kind(btf, ARENA_SECTION,
+						BTF_KIND_DATASEC);
+
+		if (id < 0)
+			continue;
+		if (found)
+			return NULL;
+		found = btf;
+		*section = id;
+		*size = btf__type_by_id(btf, id)->size;
+	}
+	return found;
+}
+
+static bool pages_are_there(struct monitor *mon, uint64_t kva, uint32_t pages,
+			    uint64_t scratch)
+{
+	uint64_t gpa;
+
+	for (; pages; pages--, kva += PW_PAGE_SIZE)
+		if (page_walk_translate(&mon->kmem.walk, kva, &gpa) ||
+		    gpa == scratch)
+			return false;
+	return true;
+}
+
+/*
+ * libbpf puts the variables at the arena's start, newer ones at its end. Where
+ * both could be, nobody says which; then they are not told.
+ */
+static bool find_globals(struct monitor *mon, const struct mon_map *m,
+			 uint64_t arena, uint64_t start, uint32_t size,
+			 uint64_t *kva)
+{
+	uint32_t pages = (size + PW_PAGE_SIZE - 1) / PW_PAGE_SIZE;
+	uint64_t scratch = scratch_gpa(mon, arena), end;
+	bool at_start, at_end;
+
+	if (pages > m->max_entries)
+		return false;
+	end = start + (m->max_entries - pages) * (uint64_t)PW_PAGE_SIZE;
+	at_start = pages_are_there(mon, start, pages, scratch);
+	at_end = pages_are_there(mon, end, pages, scratch);
+	*kva = at_start ? start : end;
+	return at_start != at_end || (at_start && start == end);
+}
+
+/* "globals", or nothing where they are not known. */
+static int add_globals(struct monitor *mon, const struct mon_map *m,
+		       uint64_t arena, uint64_t start, json_t *obj)
+{
+	struct btf_json_budget budget = { .work = ARENA_MAX_WORK };
+	uint32_t section = 0, size = 0;
+	const struct btf *btf = globals_btf(mon, &section, &size);
+	uint64_t kva;
+	uint8_t *val;
+	bool stable;
+	int err = 0;
+
+	if (!btf || !size || size > MAP_MAX_VALUE_BYTES ||
+	    !find_globals(mon, m, arena, start, size, &kva))
+		return 0;
+	val = malloc(2 * (size_t)size);
+	if (!val)
+		return -ENOMEM;
+	if (!kmem_read_stable(&mon->kmem, kva, val, val + size, size,
+			      &stable)) {
+		err = json_object_set_new(obj, "globals",
+					  btf_json(btf, section, val, size,
+						   &budget));
+		if (!stable && !err)
+			err = json_object_set_new(obj, "unstable",
+						  json_true());
+	}
+	free(val);
+	return err ? -ENOMEM : 0;
 }
 
 int arena_json(struct monitor *mon, const struct mon_map *m, json_t *obj)
 {
 	uint64_t arena = m->kva - mon->kbtf.fields[KF_ARENA_MAP].off;
 	json_t *pages = json_null(), *bytes = json_null();
+	uint64_t user, start, nr;
 	char text[24];
-	uint64_t user;
 
 	if (m->max_entries > ARENA_MAX_PAGES ||
 	    read_field(mon, arena, KF_ARENA_USER_START, &user))
 		return -EFAULT;
 	/* Before user space has mapped it, the kernel knows no address. */
-	if (user)
-		pages = count_pages(mon, m, arena, user);
-	if (json_is_integer(pages))
-		bytes = json_integer(json_integer_value(pages) * PW_PAGE_SIZE);
+	if (user && arena_start(mon, arena, user, &start)) {
+		nr = page_walk_count(&mon->kmem.walk, start, m->max_entries,
+				     scratch_gpa(mon, arena));
+		pages = json_integer(nr);
+		bytes = json_integer(nr * PW_PAGE_SIZE);
+		if (add_globals(mon, m, arena, start, obj)) {
+			json_decref(pages);
+			json_decref(bytes);
+			return -ENOMEM;
+		}
+	}
 	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)user);
 	return take(obj, json_pack("{s:I, s:o, s:o, s:s}", "max_pages",
 				   (json_int_t)m->max_entries, "pages", pages,

@@ -257,7 +257,8 @@ void mon_set_due(struct monitor *mon, uint32_t id, bool due);
  * owner as key: {"pid", "comm"}, {"cgroup_id"}, {"inode"}, or null.
  * A ring buffer has "size_bytes", "consumer_pos", "producer_pos",
  * "pending_pos" and "unread_bytes"; an arena "pages" that are there, "bytes",
- * "max_pages" and "user_vm_start"; a Bloom filter "bits" and "hashes".
+ * "max_pages", "user_vm_start", and "globals", its program's variables in it
+ * where it is known which they are; a Bloom filter "bits" and "hashes".
  * What can't be read has "readable": false and "why".
  *
  * Return: new reference, or NULL out of memory.

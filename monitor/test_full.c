@@ -24,7 +24,7 @@ static void target(struct test_full *g, uint64_t kva, uint32_t len)
 static struct btf *program_btf(uint32_t *section, uint32_t *strct)
 {
 	struct btf *btf = btf__new_empty();
-	int u64, s32, chr, text, inner, arr, v1, v2;
+	int u64, s32, chr, text, inner, arr, v1, v2, v3;
 
 	u64 = btf__add_typedef(btf, "u64",
 			       btf__add_int(btf, "unsigned long", 8, 0));
@@ -41,6 +41,9 @@ static struct btf *program_btf(uint32_t *section, uint32_t *strct)
 	btf__add_field(btf, "arr", arr, 256, 0);
 	v1 = btf__add_var(btf, "one", BTF_VAR_GLOBAL_ALLOCATED, *strct);
 	v2 = btf__add_var(btf, "two", BTF_VAR_GLOBAL_ALLOCATED, u64);
+	v3 = btf__add_var(btf, "three", BTF_VAR_GLOBAL_ALLOCATED, arr);
+	btf__add_datasec(btf, ".addr_space.1", 32);
+	btf__add_datasec_var_info(btf, v3, 0, 32);
 	*section = btf__add_datasec(btf, ".bss", 72);
 	btf__add_datasec_var_info(btf, v1, 0, 64);
 	btf__add_datasec_var_info(btf, v2, 64, 8);

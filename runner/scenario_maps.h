@@ -36,7 +36,7 @@ void scenario_maps_print(FILE *to, const struct field *f, const void *member);
 void scenario_maps_check(struct diag *d, const struct scn_maps *maps,
 			 uint64_t interval_ns);
 
-/** scenario_maps_json() - the plan's [{"name", "interval_ns"}]; 0: each sample */
+/** scenario_maps_json() - the plan's [{"name", "interval_ns"}] */
 json_t *scenario_maps_json(const struct scn_maps *maps);
 
 #endif
