@@ -275,23 +275,24 @@ static void read_entry(struct monitor *mon, const struct mon_map *m,
 {
 	struct map_entry e = map_array_entry(mon, m, n->entry);
 	unsigned int nr_values = map_nr_values(mon, m), cpu, i;
+	uint64_t first_kva;
+	/* The pointer to a per-CPU value is the same for all of its CPUs. */
+	bool found = !map_value_kva(mon, m, &e, 0, &first_kva);
 
 	for (i = 0; i < nr; i++) {
 		n[i].val = 0;
 		n[i].unstable = false;
-		n[i].read_ok = true;
+		n[i].read_ok = found;
 	}
-	for (cpu = 0; cpu < nr_values; cpu++) {
-		const char *at = NULL;
-		uint64_t kva;
-		bool found = !map_value_kva(mon, m, &e, cpu, &kva);
+	for (cpu = 0; found && cpu < nr_values; cpu++) {
+		uint64_t kva = first_kva + mon->percpu_off[cpu] -
+			       mon->percpu_off[0];
+		const char *at = kmem_at(&mon->kmem, kva, m->value_size);
 
-		if (found)
-			at = kmem_at(&mon->kmem, kva, m->value_size);
 		for (i = 0; i < nr; i++) {
 			double v;
 
-			if (found && !read_number(mon, &n[i], at, kva, &v))
+			if (!read_number(mon, &n[i], at, kva, &v))
 				n[i].val += v;
 			else
 				n[i].read_ok = false;
