@@ -17,8 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Who is gone has closed the port; who was stopped (Ctrl-Z) comes back. */
-#define IO_NS (24 * 3600 * NSEC_PER_SEC)
 #define TICK_NS NSEC_PER_SEC
 #define REAP_NS (20 * NSEC_PER_SEC)
 
@@ -191,7 +189,7 @@ static int pass_output(struct emu_slot *s, struct child *c, int which)
 		return 0;
 	}
 	return emu_link_send(&s->link, types[which], buf, n,
-			     clock_now_ns() + IO_NS);
+			     clock_now_ns() + EMU_CLIENT_NS);
 }
 
 static int take_messages(struct emu_slot *s, struct child *c)
@@ -237,7 +235,7 @@ static int child_turn(struct emu_slot *s, struct child *c)
 	if (!err && clock_now_ns() - c->tick_ns >= TICK_NS) {
 		c->tick_ns = clock_now_ns();
 		err = emu_link_send(&s->link, EMU_MSG_TICK, NULL, 0,
-				    clock_now_ns() + IO_NS);
+				    clock_now_ns() + EMU_CLIENT_NS);
 	}
 	if (err)
 		return err;
@@ -287,7 +285,7 @@ static int child_run(struct emu_slot *s, struct child *c, json_t **exit_msg)
 
 	ret = emu_link_send_json(&s->link, EMU_MSG_STARTED,
 				 json_pack("{s:i}", "pid", (int)c->pid),
-				 clock_now_ns() + IO_NS);
+				 clock_now_ns() + EMU_CLIENT_NS);
 	while (!ret)
 		ret = child_turn(s, c);
 	run_ns = clock_now_ns() - c->start_ns;

@@ -16,12 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IO_NS (30 * NSEC_PER_SEC)	/* the other side must move by then */
 #define STORE_MAX (1ULL << 30)		/* above it, what no job uses goes */
 
 static uint64_t io_deadline(void)
 {
-	return clock_now_ns() + IO_NS;
+	return clock_now_ns() + EMU_CLIENT_NS;
 }
 
 /* Files that only the store links to are cached, not used. */
@@ -221,7 +220,7 @@ static int send_file(struct emu_slot *s, const char *host_path,
 				 io_deadline());
 	if (!err)
 		err = emu_bytes_send(&s->link, fd, st->st_size,
-				     &emu_bytes_out, IO_NS);
+				     &emu_bytes_out, EMU_CLIENT_NS);
 	close(fd);
 	return err;
 }

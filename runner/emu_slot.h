@@ -13,6 +13,12 @@
 #define EMU_JOB_DIR "/job"	/* a folder per slot */
 #define EMU_CGROUP_DIR "/sys/fs/cgroup"
 
+/*
+ * How long a client may take to read or to send: who is gone has closed the
+ * port, and who was stopped (Ctrl-Z) comes back.
+ */
+#define EMU_CLIENT_NS (24 * 3600 * NSEC_PER_SEC)
+
 /**
  * emu_slot_main() - serve a port for ever
  * @index: the slot's number, names its job folder and its cgroup
