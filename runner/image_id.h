@@ -31,7 +31,8 @@ json_t *image_ids_of(const json_t *plan);
  *
  * The time of the last change counts only where not all of it is hashed.
  *
- * Return: 0; -EBADMSG; -EMSGSIZE, another disk then; -EINVAL @id is none; -errno of the file.
+ * Return: 0; -EBADMSG; -EMSGSIZE, another disk then; -EINVAL @id is none;
+ * -errno of the file.
  */
 int image_id_check(const json_t *id, char *why, size_t why_len);
 
