@@ -28,7 +28,7 @@ T
 	run_ktstr "$tmp/$1.toml"
 }
 
-# --- both CPUs are busy, and sleepers come between ---
+# --- a busy CPU, sleepers come between; the other is idle and not allowed ---
 
 observe busy simple 1500 '"wake_latency", "who_ran", "work_conservation"' <<'T'
 [[workload]]
@@ -36,14 +36,16 @@ name = "web"
 kind = "bursty"
 params = { burst = "1ms", sleep = "8ms" }
 workers = 3
+cpus = [0]
 [[workload]]
 name = "hog"
 kind = "spin"
 workers = 2
+cpus = [0]
 T
 holds "as many wake-ups as the workers counted, within 2 %" \
 	'.workloads.web | .wake_latency_ns.count as $own |
-	 .observed.wake_latency_ns.count | . > 100 and
+	 .observed.wake_latency_ns.count | . > 40 and
 	 (. - $own | fabs) <= $own * 0.02 + 3'
 holds "of the spinners none but the first" \
 	'.workloads.hog.observed.wake_latency_ns.count <= 2'
@@ -65,12 +67,12 @@ holds "who_ran: meanwhile a spinner ran" \
 holds "who_ran: the spans are the wait, when there are no more" \
 	'.workloads.web.observed.who_ran | .more > 0 or
 	 ([.ran[].ns] | add) == .wait_ns'
-holds "work_conservation: simple leaves hardly a CPU idle" \
-	'.sched.observed | .idle_while_waiting_ratio < 0.15 and .events > 300 and
+holds "work_conservation: nobody waits for a CPU where it may not run" \
+	'.sched.observed | .idle_while_waiting_ratio < 0.15 and .events > 100 and
 	 .idle_while_waiting_ns.max <= .idle_while_waiting_ns.sum'
 holds "what each cost" \
 	'.observers | length == 3 and all(.[]; .state == "attached" and
-	 .run_count > 200 and .run_ns > 0 and .missed == 0 and
+	 .run_count > 100 and .run_ns > 0 and .missed == 0 and
 	 .cpu_ratio > 0 and .cpu_ratio < 0.5)'
 like "and it is printed" "observers: wake_latency took .* % of the CPUs' time" \
 	"$out"
@@ -90,18 +92,6 @@ holds "work_conservation: idle_leak leaves a CPU idle with work queued" \
 	'.sched.observed.idle_while_waiting_ratio > 0.7'
 holds "work_conservation: and for long" \
 	'.sched.observed.idle_while_waiting_ns.max > 1e7'
-
-# --- work that may not go where it is idle ---
-
-observe pinned simple 700 '"work_conservation"' <<'T'
-[[workload]]
-name = "hog"
-kind = "spin"
-workers = 3
-cpus = [0]
-T
-holds "work_conservation: nobody waits for a CPU where it may not run" \
-	'.sched.observed.idle_while_waiting_ratio < 0.15'
 
 # --- a delay planted between wake-up and run ---
 
