@@ -82,9 +82,11 @@ holds "late: the disk says so too, and what was asked" \
 	 $late.disks.data.asked.latency_ns == 5000000"
 holds "late: nothing fails" \
 	"$late.disks.data.errors == 0 and $late.workloads.reader.errors == 0"
-# a read may be on its way when the phase ends, one for each worker
+# A read may be on its way when the phase ends, one for each worker; and the
+# disk's phase is from message to message on the host, the readers' from stamp to
+# stamp in the guest: a tenth of a second apart on a busy machine.
 # shellcheck disable=SC2016 # names of jq
-both='. as [$d, $w] | ($d - $w) | fabs <= 2'
+both='. as [$d, $w] | $w > 0 and (($d - $w) | fabs) <= 2 + $d / 10'
 holds "rate: the disk and the readers count the same errors" \
 	"[$rate.disks.data.errors, $rate.workloads.reader.errors] | $both"
 holds "rate: all of them are the drawn ones" \
