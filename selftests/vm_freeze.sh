@@ -30,6 +30,9 @@ name = "run"
 $2
 [telemetry]
 interval = "50ms"
+# a busy machine misses samples, and none is looked at here
+[automatic]
+telemetry = 0.5
 T
 }
 
@@ -40,14 +43,14 @@ scenario steps 'duration = "2s"
 do = [ { write_map = { var = "nr_enabled", value = 7000000 } },
 	{ write_map = { map = "stats", key = 2, value = 5000000 } },
 	{ freeze = { name = "before" } }, { freeze = { name = "mid", after = "700ms" } } ]'
-run_ktstr "$tmp/steps.toml" --freeze-every 150ms
+run_ktstr "$tmp/steps.toml" --freeze-every 200ms
 is "steps: exit status" 0 "$status"
 holds "steps: every look was taken" \
 	'.looks.taken >= 4 and .looks.not_parked == 0'
 holds "steps: the named ones came in order" \
 	'[.looks.list[] | select(.why == "step") | .name] == ["before", "mid"]'
-holds "steps: the others came each 150 ms" \
-	'[.looks.list[] | select(.why == "every")] | length >= 6'
+holds "steps: the others came each 200 ms" \
+	'[.looks.list[] | select(.why == "every")] | length >= 5'
 look 'all(.[]; .outcome == "frozen" and (.nr_running | length) == 2 and
 	.state == "enabled" and (.maps | length) > 0 and (.workers | length) == 4)'
 ok $? "steps: each look has run queues, scheduler, maps and workers"
