@@ -63,6 +63,13 @@ struct {
 	__type(key, u32);
 	__type(value, u64);
 } enqueued SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARENA);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 10);
+} pool SEC(".maps");
+
+u64 __attribute__((address_space(1))) in_pool = 1000000;
 
 SEC("struct_ops/enqueue")
 void BPF_PROG(own_enqueue, struct task_struct *p, u64 enq_flags)
@@ -72,6 +79,7 @@ void BPF_PROG(own_enqueue, struct task_struct *p, u64 enq_flags)
 
 	if (count)
 		__sync_fetch_and_add(count, 1);
+	in_pool++;
 	scx_bpf_dsq_insert(p, SCX_DSQ_GLOBAL, 5000000, enq_flags);
 }
 
@@ -88,6 +96,8 @@ holds "a source: compiled by ktstr" '.scheduler.kind == "source"'
 holds "a source: enabled at the end" '.scheduler.final_state == "enabled"'
 holds "a source: its map's counter moved" \
 	'any(.checks[]; .metric == "map.enqueued.delta" and .value > 10)'
+holds "a source: a variable in an arena, by its name" \
+	'.maps.pool | .type == "arena" and .globals.in_pool > 1000010'
 
 # Its twin: one type wrong.
 line=$(grep -n 'u32 zero' "$tmp/own.bpf.c" | cut -d: -f1)
