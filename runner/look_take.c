@@ -217,21 +217,24 @@ static json_t *look_new(const struct session *s, enum look_why why,
 
 /*
  * Whose CPU time has the frozen time in it. A kernel that can't tell leaves it
- * there.
+ * there. @tasks is the caller's to free.
  */
-static void note_running(struct session *s, struct frozen_log *log)
+static int read_running(struct session *s, struct mon_task **tasks)
 {
-	struct mon_task *tasks;
-	int i, nr;
+	*tasks = s->sampler ? calloc(MON_MAX_CPUS, sizeof(**tasks)) : NULL;
+	return *tasks ? sampler_running(s->sampler, *tasks, MON_MAX_CPUS) : 0;
+}
 
-	if (!s->sampler)
-		return;
-	tasks = calloc(MON_MAX_CPUS, sizeof(*tasks));
-	nr = tasks ? sampler_running(s->sampler, tasks, MON_MAX_CPUS) : 0;
-	for (i = 0; i < nr; i++)
-		if (!tasks[i].idle && frozen_log_add_run(log, tasks[i].pid))
-			break;
-	free(tasks);
+static void note_span(struct frozen_log *log, uint64_t asked_ns,
+		      uint64_t end_ns, const struct mon_task *ran, int nr)
+{
+	int i, err = frozen_log_add(log, asked_ns, end_ns);
+
+	for (i = 0; !err && i < nr; i++)
+		if (!ran[i].idle)
+			err = frozen_log_add_run(log, ran[i].pid);
+	if (err)
+		log_err("look: out of memory for its frozen time");
 }
 
 /*
@@ -240,13 +243,12 @@ static void note_running(struct session *s, struct frozen_log *log)
  */
 static uint64_t thaw(struct session *s, uint64_t asked_ns, bool stood)
 {
-	struct looks *l = s->looks;
-	uint64_t end_ns = clock_now_ns();
+	struct mon_task *ran = NULL;
+	int nr = stood ? read_running(s, &ran) : 0;
+	uint64_t end_ns = clock_now_ns(); /* after all that takes time */
 
-	if (frozen_log_add(&l->log, asked_ns, end_ns))
-		log_err("look: out of memory for its frozen time");
-	else if (stood)
-		note_running(s, &l->log);
+	note_span(&s->looks->log, asked_ns, end_ns, ran, nr);
+	free(ran);
 	publish(s);
 	vm_thaw(s->vm);
 	session_gaps_thaw(s, end_ns - asked_ns);
