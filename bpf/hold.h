@@ -103,10 +103,13 @@ static void learn(u64 now_ns, u64 until_ns)
 
 /*
  * Queue whoever has been held long enough. Return: when to look again. One that
- * is held after this look is released after delay_ns() from now, or later.
+ * is held after this look is released after delay_ns() from now, or later; one
+ * that could not be moved, as when it is just being looked at elsewhere, is still
+ * there.
  */
 static u64 release_due(u64 now_ns)
 {
+	u64 next_ns = now_ns + delay_ns();
 	struct task_struct *p;
 	int n = 0;
 
@@ -121,11 +124,14 @@ static u64 release_due(u64 now_ns)
 			learn(now_ns, h->until_ns);
 		scx_bpf_dsq_move_set_vtime(BPF_FOR_EACH_ITER,
 					   h ? h->vtime : vtime_now);
-		if (scx_bpf_dsq_move_vtime(BPF_FOR_EACH_ITER, p, VTIME_DSQ, 0))
+		if (scx_bpf_dsq_move_vtime(BPF_FOR_EACH_ITER, p, VTIME_DSQ, 0)) {
 			__sync_fetch_and_add(&nr_released, 1);
-		wake_a_cpu(p);
+			wake_a_cpu(p);
+		} else {
+			next_ns = now_ns + NSEC_PER_MSEC;
+		}
 	}
-	return now_ns + delay_ns();
+	return next_ns;
 }
 
 static int on_timer(void *map, u32 *key, struct release *r)
