@@ -180,6 +180,18 @@ static const json_t *disk_of(const struct scene *s)
 }
 
 /*
+ * A wait that did not end has no latency. But what does nothing besides IO, and
+ * is runnable, has had its IO done; nobody else had its CPU, or that is why.
+ */
+static bool held_after_io(const struct scene *s)
+{
+	const char *kind = text(s->workload, "kind");
+
+	return kind && !strncmp(kind, "io_", 3) &&
+		blame_gap_most(&s->gap, s->gap.cpu_idle);
+}
+
+/*
  * Of the latencies one is measured after the disk was done. Of others it is a
  * part, and the cause where it is the greater one.
  */
@@ -190,10 +202,16 @@ static bool by_wakeup(const struct scene *s, FILE *to)
 	double gap_ns = number(s->worker, "gap_max_ns");
 	const json_t *disk = disk_of(s), *service;
 
-	if (!disk || !s->metric || (strncmp(s->metric, "io_wake", 7) &&
-				    (gap_ns <= 0 ||
-				     number(wake, "max") < gap_ns / 2)))
+	if (!disk || !s->metric)
 		return false;
+	if (strncmp(s->metric, "io_wake", 7) &&
+	    (gap_ns <= 0 || number(wake, "max") < gap_ns / 2)) {
+		if (!held_after_io(s))
+			return false;
+		fprintf(to, "It was not run after its disk: disk %s was done, since in %u of %u samples of its wait the worker was runnable, and its CPU idle. ",
+			text(s->workload, "disk"), s->gap.cpu_idle, s->gap.nr);
+		return true;
+	}
 	service = json_object_get(disk, "service_time_ns");
 	fprintf(to, "It was not run after its disk: disk %s was done, and from then the worker took up to %.3g ms to run",
 		text(s->workload, "disk"), ms(number(wake, "max")));

@@ -23,7 +23,7 @@ static json_t *parse(const char *text)
 }
 
 static const char plan_text[] =
-	"{'workloads': [{'name': 'web', 'cpus': null}, {'name': 'reader', 'disk': 'data', 'cpus': [0, 1]},"
+	"{'workloads': [{'name': 'web', 'cpus': null}, {'name': 'reader', 'kind': 'io_rand_read', 'disk': 'data', 'cpus': [0, 1]},"
 	" {'name': 'bound', 'cpus': [1]}]}";
 
 /* A quiet machine, a phase of 1 s in which others got 0.7 s. */
@@ -136,6 +136,9 @@ static const struct {
 	  "It was not run after its disk: disk data was done, and from then the worker took up to 450 ms to run." },
 	{ "{" HOST "'phases': [{'name': 'run', 'duration_ns': 1000000000, 'disks': {'data': " BUSY_DISK "}, 'workloads': {'reader': {'io_wake_ns': {'p50': 20000000, 'max': 390000000},"
 	  " 'workers_detail': [{'index': 0, 'pid': 12, 'gap_max_ns': 800000000}]}}}]}", FAIL("reader.gap.max"), "disk", "held requests 97 %" },
+	/* a wait that has no end, and so no latency */
+	{ "{" HOST PHASE(SCHED, BUSY_DISK, GAP("12", ON_Q(NONE) "," ON_Q(NONE) "," AT_DISK("throttled")) "}"), FAIL("reader.gap.max"), "wakeup",
+	  "It was not run after its disk: disk data was done, since in 2 of 3 samples of its wait the worker was runnable, and its CPU idle. In 3 samples" },
 	/* the look that was taken at its own wait, before others of the phase */
 	{ "{" HOST PHASE(SCHED, DISK, ", 'looks': {'list': ["
 	  "{'why': 'gap', 'name': 'web/1', 'phase': 'run', 'tasks': [{'cpu': 1, 'pid': 11, 'running': false, 'dsq': '7', 'dsq_nr': 2, 'dsq_place': 2}]},"
