@@ -105,6 +105,15 @@ static __always_inline void obs_note_wakeup(struct obs_value *v)
 	v->t.state = KTSTR_OBS_WOKEN;
 }
 
+/* Of who is to be told of any wake-up of a workload's task, its first too. */
+static __always_inline void obs_on_wakeup(struct task_struct *p)
+{
+	struct obs_value *v = obs_of(p);
+
+	if (obs_counts(v))
+		obs_note_wakeup(v);
+}
+
 static __always_inline void obs_note_out(struct obs_value *v, bool preempt,
 					 u32 prev_state)
 {

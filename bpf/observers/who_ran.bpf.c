@@ -39,25 +39,17 @@ struct {
 	__type(value, struct turns);
 } obs_turns SEC(".maps");
 
-static void woken(struct task_struct *p)
-{
-	struct obs_value *v = obs_of(p);
-
-	if (obs_counts(v))
-		obs_note_wakeup(v);
-}
-
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(ran_wakeup, struct task_struct *p)
 {
-	woken(p);
+	obs_on_wakeup(p);
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(ran_wakeup_new, struct task_struct *p)
 {
-	woken(p);
+	obs_on_wakeup(p);
 	return 0;
 }
 
