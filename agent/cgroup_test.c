@@ -17,6 +17,7 @@
 
 #include "agent/plan.h"
 #include "agent/worker.h"
+#include "lib/test_run.h"
 
 static char mount[64];
 static char root[80];
@@ -296,8 +297,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/cgroup");
 	TCase *tc = tcase_create("cgroup");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -315,9 +314,5 @@ int main(void)
 	tcase_add_test(tc, who_wants_a_cpu_is_told_from_who_sleeps);
 	tcase_add_test(tc, enter_writes_the_callers_zero);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

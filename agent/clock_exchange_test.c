@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 #define OFFSET_NS 5000000000ull	/* the host's clock is so far behind */
 
@@ -80,17 +81,11 @@ int main(void)
 {
 	Suite *s = suite_create("agent/clock_exchange");
 	TCase *tc = tcase_create("exchange");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, without_a_host_it_gives_up_and_leaves_nothing_on);
 	tcase_add_test(tc, it_shows_its_clock_and_learns_an_upper_bound);
 	tcase_add_test(tc, a_new_exchange_forgets_the_last_one);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

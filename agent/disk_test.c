@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/plan.h"
+#include "lib/test_run.h"
 
 static char top[PATH_MAX - 64];
 static char sys_block[PATH_MAX], dev[PATH_MAX], links[PATH_MAX];
@@ -183,8 +184,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/disk");
 	TCase *tc = tcase_create("disk");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -197,9 +196,5 @@ int main(void)
 	tcase_add_test(tc, prefix_of_a_serial_is_another_disk);
 	tcase_add_test(tc, open_gives_size_and_direct_io);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -3,6 +3,7 @@
 
 #include "agent/port.h"
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 #include <check.h>
 #include <errno.h>
@@ -238,8 +239,6 @@ int main(void)
 {
 	Suite *s = suite_create("exec");
 	TCase *tc = tcase_create("exec");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, streams_stay_apart_and_the_status_is_told);
@@ -252,9 +251,5 @@ int main(void)
 	tcase_add_test(tc, what_is_no_program_is_127);
 	tcase_add_test(tc, a_broken_plan_starts_nothing);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

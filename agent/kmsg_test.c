@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/sched_exit.h"
+#include "lib/test_run.h"
 
 static struct kmsg_line line_of(const char *record)
 {
@@ -181,8 +182,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/kmsg");
 	TCase *tc = tcase_create("kmsg");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, a_record_is_taken_apart);
@@ -196,9 +195,5 @@ int main(void)
 	tcase_add_test(tc, record_and_log_complete_each_other);
 	tcase_add_test(tc, what_nobody_knows_is_left_out);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

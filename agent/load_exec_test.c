@@ -5,6 +5,7 @@
 #include "agent/load_exec.h"
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 #define STOP_NS (10 * NSEC_PER_SEC)
 
@@ -296,8 +297,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/load_exec");
 	TCase *tc = tcase_create("load_exec");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown_programs);
@@ -318,9 +317,5 @@ int main(void)
 	tcase_add_test(tc, a_workload_without_a_program_is_refused);
 	tcase_add_test(tc, each_copy_has_a_cgroup_below_its_workloads);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "lib/hist.h"
+#include "lib/test_run.h"
 
 static bool starts_with(const char *text, const char *start)
 {
@@ -231,8 +232,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/load_run");
 	TCase *tc = tcase_create("load_run");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -245,9 +244,5 @@ int main(void)
 	tcase_add_test(tc, sequential_writers_share_the_disk);
 	tcase_add_test(tc, a_broken_disk_counts_errors_and_looks_stuck);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -8,6 +8,7 @@
 
 #include "agent/plan.h"
 #include "agent/test_shm.h"
+#include "lib/test_run.h"
 
 #define MS NSEC_PER_MSEC
 
@@ -152,8 +153,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/load");
 	TCase *tc = tcase_create("load");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -165,9 +164,5 @@ int main(void)
 	tcase_add_test(tc, sleep_counts_from_its_expiry);
 	tcase_add_test(tc, every_release_is_done_or_missed_once);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

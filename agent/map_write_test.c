@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/test_run.h"
+
 static struct btf *btf;
 static int outer;
 
@@ -100,8 +102,6 @@ int main(void)
 {
 	Suite *suite = suite_create("map_write");
 	TCase *tc = tcase_create("map_write");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 10);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -110,9 +110,5 @@ int main(void)
 	tcase_add_loop_test(tc, what_is_not_there_is_named, 0,
 			    sizeof(missing) / sizeof(missing[0]));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

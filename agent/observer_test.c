@@ -3,6 +3,7 @@
 
 #include "bpf/observers/obs_hist.h"
 #include "lib/hist.h"
+#include "lib/test_run.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -66,8 +67,6 @@ int main(void)
 {
 	Suite *suite = suite_create("observer");
 	TCase *tc = tcase_create("observer");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, programs_and_host_have_the_same_buckets);
@@ -76,9 +75,5 @@ int main(void)
 			    the_verifier_s_reason_is_its_last_line_but_counts,
 			    0, sizeof(logs) / sizeof(logs[0]));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return test_run(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "agent/plan.h"
 #include "agent/time_floor.h"
+#include "lib/test_run.h"
 
 static const struct plan_phase phases[] = {
 	{ .name = "warm", .duration_ns = 100 },
@@ -115,8 +116,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/phase");
 	TCase *tc = tcase_create("phase");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, NULL);
@@ -128,9 +127,5 @@ int main(void)
 	tcase_add_test(tc, a_silent_host_is_not_waited_for_forever);
 	tcase_add_test(tc, the_floor_is_what_one_in_a_thousand_exceeds);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/shm.h"
+#include "lib/test_run.h"
 
 static char msg[256];
 
@@ -170,8 +171,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/plan");
 	TCase *tc = tcase_create("plan");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, a_plan_is_taken_apart);
@@ -180,9 +179,5 @@ int main(void)
 	tcase_add_test(tc, no_cut_of_a_plan_is_taken);
 	tcase_add_test(tc, a_region_of_the_largest_size_is_laid_out);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

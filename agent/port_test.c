@@ -14,6 +14,7 @@
 #include "agent/symbols.h"
 #include "lib/clock.h"
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 static struct port port;
 static int host;	/* the other end */
@@ -258,8 +259,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/port");
 	TCase *tc = tcase_create("port");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -274,9 +273,5 @@ int main(void)
 	tcase_add_loop_test(tc, symbols_are_found_in_pieces_of_any_size, 1, 80);
 	tcase_add_test(tc, the_kernels_place_and_paging_are_read);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

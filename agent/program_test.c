@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 static struct program_output *output;
 static struct program p;
@@ -347,8 +348,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/program");
 	TCase *tc = tcase_create("program");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -370,9 +369,5 @@ int main(void)
 	tcase_add_test(tc, signals_go_to_all_of_its_group);
 	tcase_add_test(tc, closing_ends_what_ignores_signals);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -20,6 +20,7 @@
 #include "agent/sched.h"
 #include "agent/sched_loader.h"
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 static struct plan_sched plan;
 static struct program_output *output;
@@ -225,8 +226,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/sched_exec");
 	TCase *tc = tcase_create("sched_exec");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -241,9 +240,5 @@ int main(void)
 	tcase_add_test(tc, an_exit_that_is_asked_for_says_how_it_ended);
 	tcase_add_test(tc, it_does_not_outlive_whoever_asks);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
+
 static struct bpf_object *obj;
 static char msg[256];
 
@@ -189,8 +191,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/sched_set");
 	TCase *tc = tcase_create("sched_set");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -204,9 +204,5 @@ int main(void)
 	tcase_add_test(tc, far_names_are_not_suggested);
 	tcase_add_test(tc, enum_constants_come_from_the_kernel);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

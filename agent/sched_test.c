@@ -15,6 +15,7 @@
 #include "agent/kmsg.h"
 #include "agent/sched_loader.h"
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 static struct sched s;
 static int loader;
@@ -258,8 +259,6 @@ int main(void)
 {
 	Suite *suite = suite_create("agent/sched");
 	TCase *tc = tcase_create("sched");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -275,9 +274,5 @@ int main(void)
 	tcase_add_test(tc, the_end_of_the_socket_is_not_read_again);
 	tcase_add_test(tc, text_of_any_origin_becomes_json);
 	suite_add_tcase(suite, tc);
-	r = srunner_create(suite);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "agent/rng.h"
 #include "agent/test_shm.h"
 #include "lib/hist.h"
+#include "lib/test_run.h"
 
 #define MS NSEC_PER_MSEC
 
@@ -270,8 +271,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/stamp");
 	TCase *tc = tcase_create("stamp");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -289,9 +288,5 @@ int main(void)
 	tcase_add_test(tc, the_host_is_told_of_each_io_of_a_phase);
 	tcase_add_test(tc, random_streams_repeat_and_differ);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

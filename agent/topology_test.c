@@ -13,6 +13,7 @@
 #include "agent/plan.h"
 #include "agent/sysfile.h"
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 static char root[64];
 static char msg[256];
@@ -259,8 +260,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/topology");
 	TCase *tc = tcase_create("topology");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -276,9 +275,5 @@ int main(void)
 	tcase_add_loop_test(tc, cpu_lists_are_read, 0,
 			    sizeof(lists) / sizeof(lists[0]));
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

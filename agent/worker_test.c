@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "agent/schedstat.h"
+#include "lib/test_run.h"
 
 static void read_line(pid_t pid, const char *file, char *line, size_t len)
 {
@@ -367,8 +368,6 @@ int main(void)
 {
 	Suite *s = suite_create("agent/worker");
 	TCase *tc = tcase_create("worker");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -389,9 +388,5 @@ int main(void)
 	tcase_add_test(tc, schedstat_takes_three_numbers);
 	tcase_add_test(tc, fini_takes_a_set_that_is_all_zero);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

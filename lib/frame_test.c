@@ -8,6 +8,8 @@
 
 #include <zlib.h>
 
+#include "lib/test_run.h"
+
 #define HDR sizeof(struct ktstr_frame_hdr)
 
 /* A stream of frames as a sender makes it. */
@@ -291,8 +293,6 @@ int main(void)
 {
 	Suite *s = suite_create("frame");
 	TCase *tc = tcase_create("frame");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, frames_come_out_whole_however_they_are_cut, 1,
@@ -308,8 +308,5 @@ int main(void)
 	tcase_add_test(tc, hunt_finds_the_frame_behind_noise);
 	tcase_add_test(tc, hunt_mends_a_broken_stream_and_goes_on);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -4,6 +4,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "lib/test_run.h"
+
 START_TEST(every_value_lies_in_its_bucket)
 {
 	uint64_t v;
@@ -65,16 +67,10 @@ int main(void)
 {
 	Suite *s = suite_create("hist");
 	TCase *tc = tcase_create("hist");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, every_value_lies_in_its_bucket);
 	tcase_add_test(tc, quantiles_need_enough_samples);
 	tcase_add_test(tc, merge_saturates_and_counts_buckets);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 /* What a parser makes of it; ends the test where it is no JSON. */
 static json_t *parsed(const struct json_line *l)
 {
@@ -147,8 +149,6 @@ int main(void)
 {
 	Suite *s = suite_create("json_line");
 	TCase *t = tcase_create("json_line");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, commas_are_between_elements_only);
@@ -158,9 +158,5 @@ int main(void)
 	tcase_add_test(t, integers_have_all_their_digits);
 	tcase_add_test(t, a_line_of_any_length_has_room);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
+
 #define PAGE 4096u
 #define SIZE (64 * PAGE)
 
@@ -73,8 +75,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sparse");
 	TCase *tc = tcase_create("sparse");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 10);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -83,9 +83,5 @@ int main(void)
 	tcase_add_test(tc, what_can_not_be_sought_is_an_error);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

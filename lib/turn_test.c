@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "lib/test_run.h"
+
 #define SLICE (100 * NSEC_PER_MSEC)
 
 /* A loop with a deadline, on a clock that the test drives. */
@@ -89,8 +91,6 @@ int main(void)
 {
 	Suite *s = suite_create("turn");
 	TCase *t = tcase_create("turn");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, time_in_which_the_loop_turned_counts);
@@ -98,9 +98,5 @@ int main(void)
 	tcase_add_test(t, what_came_within_the_turn_is_not_of_the_future);
 	tcase_add_test(t, no_deadline_stays_none);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "monitor/btf_json.h"
 
+#include "lib/test_run.h"
 #include "monitor/btf_type.h"
 #include "monitor/numbers.h"
 
@@ -335,8 +336,6 @@ int main(void)
 {
 	Suite *s = suite_create("btf_json");
 	TCase *t = tcase_create("btf_json");
-	SRunner *r;
-	int failed;
 
 	libbpf_set_print(no_print);
 	tcase_set_timeout(t, 20);
@@ -352,9 +351,5 @@ int main(void)
 	tcase_add_test(t, numbers_of_one_value_are_bounded);
 	tcase_add_test(t, foreign_byte_order_and_garbage_are_no_btf);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

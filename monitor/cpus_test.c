@@ -4,6 +4,7 @@
  * a value of its own, and each must be read back as that CPU's.
  */
 #include "monitor/monitor.h"
+#include "lib/test_run.h"
 #include "monitor/test_image.h"
 
 #include <bpf/btf.h>
@@ -384,11 +385,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
 
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite());
 }

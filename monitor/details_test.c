@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mon_details() and mon_scx_exit(), and sched_ext before it had a struct. */
 #include "monitor/monitor.h"
+#include "lib/test_run.h"
 #include "monitor/test_image.h"
 
 #include <check.h>
@@ -362,8 +363,6 @@ int main(void)
 {
 	Suite *s = suite_create("details");
 	TCase *t = tcase_create("details");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	ADD(queues_tell_depth_and_how_long_the_first_waits);
@@ -374,8 +373,5 @@ int main(void)
 	ADD(schedulers_below_the_root_are_listed);
 	ADD(a_kernel_without_a_scheduler_struct_is_read_from_its_globals);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The fuzz target of monitor/fuzz/ as a plain test: lib/fuzz_corpus.h. */
 #include "lib/fuzz_corpus.h"
+#include "lib/test_run.h"
 #include "monitor/fuzz/fuzz.h"
 
 #include <check.h>
@@ -20,16 +21,10 @@ int main(void)
 {
 	Suite *suite = suite_create("fuzz_corpus");
 	TCase *tc = tcase_create("fuzz_corpus");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 100);
 	tcase_add_loop_test(tc, inputs_of_the_corpus_and_changes_of_them, 0,
 			    sizeof(targets) / sizeof(targets[0]));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

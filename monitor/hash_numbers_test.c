@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "monitor/hash_numbers.h"
 
+#include "lib/test_run.h"
 #include "monitor/monitor.h"
 #include "monitor/test_image.h"
 
@@ -298,8 +299,6 @@ int main(void)
 {
 	Suite *s = suite_create("hash_numbers");
 	TCase *t = tcase_create("hash_numbers");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	ADD(fields_of_each_element_go_by_its_key);
@@ -311,8 +310,5 @@ int main(void)
 	ADD(a_table_too_large_for_each_sample_has_none);
 	ADD(a_name_too_long_is_left_out);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

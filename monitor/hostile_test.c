@@ -4,6 +4,7 @@
  * the monitor follows, and nothing but a bounded answer may come of it.
  */
 #include "monitor/monitor.h"
+#include "lib/test_run.h"
 #include "monitor/test_full.h"
 #include "monitor/test_image.h"
 
@@ -300,8 +301,6 @@ int main(void)
 {
 	Suite *s = suite_create("hostile");
 	TCase *t = tcase_create("hostile");
-	SRunner *r;
-	int failed;
 
 	libbpf_set_print(no_print);
 	tcase_set_timeout(t, 60);
@@ -311,9 +310,5 @@ int main(void)
 	tcase_add_loop_test(t, random_symbols_do_no_harm, 0, SEEDS);
 	tcase_add_loop_test(t, a_node_that_is_its_own_child_ends, 0, 4);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

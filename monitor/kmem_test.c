@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "monitor/kmem.h"
+#include "lib/test_run.h"
 #include "monitor/test_image.h"
 
 #include <check.h>
@@ -238,8 +239,6 @@ int main(void)
 {
 	Suite *s = suite_create("kmem");
 	TCase *t = tcase_create("kmem");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, copies_are_exact_at_every_alignment);
@@ -252,9 +251,5 @@ int main(void)
 	tcase_add_test(t, a_word_that_is_being_written_is_never_torn);
 	tcase_add_test(t, values_that_never_read_equal_are_unstable);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -8,6 +8,7 @@
 #include "monitor/test_image.h"
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 #include <check.h>
 #include <linux/bpf.h>
@@ -272,17 +273,11 @@ int main(void)
 {
 	Suite *s = suite_create("live");
 	TCase *t = tcase_create("live");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, a_scheduler_that_was_replaced_is_not_told, 0, 4);
 	tcase_add_loop_test(t, an_element_that_was_reused_is_left_out, 0, 2);
 	tcase_add_loop_test(t, an_array_that_was_freed_is_left_out, 0, 2);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

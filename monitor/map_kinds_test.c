@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Kinds of maps other than arrays and hashes: map_test.c has those. */
 #include "monitor/map.h"
+#include "lib/test_run.h"
 #include "monitor/monitor.h"
 #include "monitor/test_image.h"
 
@@ -546,8 +547,6 @@ int main(void)
 {
 	Suite *s = suite_create("map_kinds");
 	TCase *t = tcase_create("map_kinds");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	ADD(queues_and_stacks_are_listed_as_they_would_be_popped);
@@ -564,8 +563,5 @@ int main(void)
 	ADD(cgroup_and_inode_storage_go_by_their_ids);
 	ADD(an_element_of_another_map_is_left_out);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lib/test_run.h"
+
 #define RAM_BYTES (64u * PW_PAGE_SIZE)
 #define RAM_GPA (16ull << 20)
 
@@ -166,8 +168,6 @@ int main(void)
 {
 	Suite *s = suite_create("page_walk");
 	TCase *t = tcase_create("page_walk");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_loop_test(t, addresses_translate_or_fault, 0,
@@ -175,9 +175,5 @@ int main(void)
 	tcase_add_test(t, only_the_kernels_half_is_followed);
 	tcase_add_test(t, tables_that_lead_back_to_themselves_end);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pressure: the kernel's totals, and what its CPUs have that is not in them. */
 #include "monitor/monitor.h"
+#include "lib/test_run.h"
 #include "monitor/test_image.h"
 
 #include <check.h>
@@ -252,11 +253,6 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-	int failed;
 
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite());
 }

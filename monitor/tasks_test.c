@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "monitor/monitor.h"
 
+#include "lib/test_run.h"
 #include "monitor/test_image.h"
 
 #include <check.h>
@@ -324,8 +325,6 @@ int main(void)
 {
 	Suite *suite = suite_create("tasks");
 	TCase *tc = tcase_create("tasks");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, who_runs_and_who_waits_where, 0, 4);
@@ -342,9 +341,5 @@ int main(void)
 	tcase_add_loop_test(tc,
 		a_task_on_its_cpu_runs_whatever_it_is_about_to_do, 0, 4);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 /* Single quotes stand for double ones. */
 static json_t *parse(const char *text)
 {
@@ -192,17 +194,11 @@ int main(void)
 {
 	Suite *suite = suite_create("blame");
 	TCase *tc = tcase_create("blame");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, each_cause_is_told_by_its_evidence, 0,
 			    sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, without_facts_nobody_is_blamed);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

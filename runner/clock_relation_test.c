@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 #define US 1000ull
 #define MS 1000000ull
@@ -185,8 +186,6 @@ int main(void)
 {
 	Suite *suite = suite_create("clock_relation");
 	TCase *tc = tcase_create("relation");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, each_side_learns_one_bound);
@@ -200,9 +199,5 @@ int main(void)
 			    0, 3);
 	tcase_add_test(tc, an_exchange_without_a_guest_ends);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
+
 /* An entry as a reader of the format finds it. */
 struct seen {
 	char name[64];
@@ -168,8 +170,6 @@ int main(void)
 {
 	Suite *s = suite_create("cpio");
 	TCase *tc = tcase_create("cpio");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, entries_are_read_back_as_written);
@@ -178,8 +178,5 @@ int main(void)
 	tcase_add_test(tc, file_from_descriptor_starts_at_its_beginning);
 	tcase_add_test(tc, first_error_is_what_close_returns);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

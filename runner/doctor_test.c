@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 /* A machine on which nothing is to be said. */
 static struct doctor_findings good(void)
 {
@@ -231,8 +233,6 @@ int main(void)
 {
 	Suite *s = suite_create("doctor");
 	TCase *tc = tcase_create("judge");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, each_finding_has_its_state_and_its_mend, 0,
@@ -241,9 +241,5 @@ int main(void)
 	tcase_add_test(tc, unfit_kvm_with_qemu_is_the_emulated_host);
 	tcase_add_test(tc, json_has_every_line);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 #define PAGE 4096
 #define LIMIT_NS (10 * NSEC_PER_SEC)
@@ -196,8 +197,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emu_bytes");
 	TCase *tc = tcase_create("emu_bytes");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -209,9 +208,5 @@ int main(void)
 			    NR(wrongs));
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

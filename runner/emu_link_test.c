@@ -3,6 +3,7 @@
 
 #include "lib/clock.h"
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 #include <check.h>
 
@@ -209,8 +210,6 @@ int main(void)
 {
 	Suite *s = suite_create("emu_link");
 	TCase *tc = tcase_create("emu_link");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -226,8 +225,5 @@ int main(void)
 	tcase_add_loop_test(tc, only_paths_below_the_folder_are_taken, 0,
 			    sizeof(paths) / sizeof(paths[0]));
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -2,6 +2,7 @@
 #include "runner/exec_pack.h"
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 #include <check.h>
 #include <errno.h>
@@ -158,8 +159,6 @@ int main(void)
 {
 	Suite *s = suite_create("exec_pack");
 	TCase *tc = tcase_create("pack");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -172,9 +171,5 @@ int main(void)
 	tcase_add_test(tc, commands_are_found_as_a_shell_does);
 	tcase_add_test(tc, what_the_guest_mounts_over_is_elsewhere);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

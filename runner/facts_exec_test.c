@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 static struct exec_yield yields[3];
 static json_t *exec;
 
@@ -236,8 +238,6 @@ int main(void)
 {
 	Suite *s = suite_create("facts_exec");
 	TCase *tc = tcase_create("facts_exec");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -256,9 +256,5 @@ int main(void)
 	tcase_add_loop_test(tc, a_program_ran_in_the_phases_that_it_overlaps,
 			    0, sizeof(spans) / sizeof(spans[0]));
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -6,6 +6,7 @@
 
 #include "lib/clock.h"
 #include "lib/hist.h"
+#include "lib/test_run.h"
 #include "vmm/vmm.h"
 
 #include <check.h>
@@ -391,8 +392,6 @@ int main(void)
 {
 	Suite *s = suite_create("facts");
 	TCase *tc = tcase_create("facts");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, gap_counts_what_no_stamp_has_ended, 0,
@@ -410,9 +409,5 @@ int main(void)
 	tcase_add_test(tc, tail_survives_a_flood);
 	tcase_add_test(tc, exits_of_a_phase_are_what_came_between);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 #define SIZE (1u << 20)
 
@@ -247,8 +248,6 @@ int main(void)
 {
 	Suite *suite = suite_create("images");
 	TCase *tc = tcase_create("images");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -263,9 +262,5 @@ int main(void)
 	tcase_add_test(tc, what_is_not_kept_is_not_taken_back);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 #define MAX 8
 #define K4 4096
 
@@ -143,8 +145,6 @@ int main(void)
 {
 	Suite *suite = suite_create("io_pair");
 	TCase *tc = tcase_create("pairing");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, an_io_gets_its_own_completion_or_none, 0,
@@ -152,9 +152,5 @@ int main(void)
 	tcase_add_test(tc, nothing_pairs_with_nothing);
 	tcase_add_test(tc, a_guest_that_lies_costs_no_hours);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

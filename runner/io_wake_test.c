@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/hist.h"
+#include "lib/test_run.h"
 
 #define MS 1000000ull
 #define RINGS_OFF 128
@@ -292,8 +293,6 @@ int main(void)
 {
 	Suite *suite = suite_create("io_wake");
 	TCase *tc = tcase_create("io_wake");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -310,9 +309,5 @@ int main(void)
 			    2);
 	tcase_add_test(tc, a_workload_without_a_disk_has_none);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char good_plan[] =
@@ -226,8 +228,6 @@ int main(void)
 {
 	Suite *s = suite_create("judge_exec");
 	TCase *tc = tcase_create("judge_exec");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, a_good_run_passes_and_says_what_it_left_out);
@@ -236,9 +236,5 @@ int main(void)
 	tcase_add_test(tc, one_that_had_to_be_killed_is_warned_of);
 	tcase_add_test(tc, a_phase_after_its_end_is_skipped);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

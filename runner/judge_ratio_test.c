@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static json_t *parse(const char *text)
@@ -199,17 +201,11 @@ int main(void)
 {
 	Suite *s = suite_create("judge_ratio");
 	TCase *tc = tcase_create("judge_ratio");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, a_ratio_is_judged_by_pairs_of_boots, 0,
 			    ARRAY_SIZE(ratio_rows));
 	tcase_add_loop_test(tc, fairness_and_noise, 0, ARRAY_SIZE(auto_rows));
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char good_plan[] =
@@ -439,8 +441,6 @@ int main(void)
 {
 	Suite *s = suite_create("judge");
 	TCase *tc = tcase_create("judge");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, a_good_run_passes);
@@ -450,9 +450,5 @@ int main(void)
 	tcase_add_test(tc, a_check_has_the_members_that_others_parse);
 	tcase_add_test(tc, a_long_message_does_no_harm);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
 #include "runner/record.h"
 
 #define CHECK(metric, verdict, reason) \
@@ -143,8 +144,6 @@ int main(void)
 {
 	Suite *s = suite_create("junit");
 	TCase *tc = tcase_create("junit");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, each_verdict_has_its_element_and_is_counted);
@@ -155,9 +154,5 @@ int main(void)
 			    sizeof(escapes) / sizeof(escapes[0]));
 	tcase_add_test(tc, a_file_that_cannot_be_written_is_an_error);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
 #include "runner/record.h"
 
 static json_t *json_of(const char *text)
@@ -108,8 +109,6 @@ int main(void)
 {
 	Suite *s = suite_create("ktap");
 	TCase *tc = tcase_create("ktap");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, a_verdict_is_a_result_and_a_directive, 0,
@@ -118,9 +117,5 @@ int main(void)
 	tcase_add_test(tc, the_version_and_the_plan_come_first);
 	tcase_add_test(tc, a_run_without_a_result_is_told_too);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

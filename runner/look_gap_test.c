@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
+
 #define MS 1000000ull
 
 static struct gap_watch g;
@@ -312,8 +314,6 @@ int main(void)
 {
 	Suite *suite = suite_create("look_gap");
 	TCase *tc = tcase_create("look_gap");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, who_does_not_get_on_for_100_ms_is_looked_at);
@@ -332,9 +332,5 @@ int main(void)
 			    sizeof(json_cases) / sizeof(json_cases[0]));
 	tcase_add_test(tc, queues_of_the_kernels_own_have_names);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/look.h"
 
+#include "lib/test_run.h"
 #include "monitor/monitor.h"
 
 #include <check.h>
@@ -204,8 +205,6 @@ int main(void)
 {
 	Suite *suite = suite_create("look");
 	TCase *tc = tcase_create("look");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, looks_come_in_the_order_of_their_times);
@@ -219,9 +218,5 @@ int main(void)
 	tcase_add_test(tc, the_guests_clock_is_translated);
 	tcase_add_test(tc, frozen_time_is_told_of_whoever_ran_then);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

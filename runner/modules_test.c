@@ -2,6 +2,7 @@
 #include "runner/modules.h"
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 #include <check.h>
 #include <lzma.h>
@@ -288,8 +289,6 @@ int main(void)
 	const int nr_packers = sizeof(packers) / sizeof(packers[0]);
 	Suite *s = suite_create("modules");
 	TCase *tc = tcase_create("modules");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -305,8 +304,5 @@ int main(void)
 	tcase_add_loop_test(tc, damaged_input_is_an_error_at_every_length, 0,
 			    nr_packers);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -2,6 +2,7 @@
 #include "runner/observe.h"
 
 #include "lib/hist.h"
+#include "lib/test_run.h"
 #include "runner/io_pair.h"
 #include "runner/observe_facts.h"
 
@@ -750,8 +751,6 @@ int main(void)
 {
 	Suite *suite = suite_create("observe");
 	TCase *tc = tcase_create("observe");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, nobody_asked_is_no_observer);
@@ -782,9 +781,5 @@ int main(void)
 	tcase_add_loop_test(tc, cost_that_one_phase_does_not_know_is_not_known,
 			    0, 2);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return test_run(suite);
 }

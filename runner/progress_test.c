@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 static const struct progress full = {
 	.stage = PROGRESS_PHASES,
@@ -208,8 +209,6 @@ int main(void)
 {
 	Suite *suite = suite_create("progress");
 	TCase *tc = tcase_create("progress");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 10);
 	tcase_add_test(tc, what_is_written_is_read);
@@ -222,9 +221,5 @@ int main(void)
 	tcase_add_test(tc, a_rate_is_over_the_last_readings);
 	tcase_add_test(tc, a_rate_is_rounded_and_has_no_zero_time);
 	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 #include "runner/cmd.h"
 #include "runner/run.h"
 
@@ -379,8 +380,6 @@ int main(void)
 {
 	Suite *suite = suite_create("replay");
 	TCase *tc = tcase_create("replay");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -398,9 +397,5 @@ int main(void)
 	tcase_add_loop_test(tc, what_can_not_be_done_again_says_why_and_runs_nothing,
 			    0, sizeof(bad) / sizeof(bad[0]));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 #include "runner/result.h"
 #include "runner/rundir.h"
 #include "runner/status.h"
@@ -713,8 +714,6 @@ int main(void)
 {
 	Suite *s = suite_create("run");
 	TCase *tc = tcase_create("run");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -757,9 +756,5 @@ int main(void)
 	tcase_add_test(tc, help_is_no_error);
 	tcase_add_test(tc, run_directories_are_always_new);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -2,6 +2,7 @@
 #include "runner/sample_line.h"
 
 #include "lib/json_line.h"
+#include "lib/test_run.h"
 #include "monitor/monitor.h"
 #include "vmm/vmm.h"
 
@@ -118,17 +119,11 @@ int main(void)
 {
 	Suite *s = suite_create("sample_line");
 	TCase *t = tcase_create("sample_line");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, a_sample_has_all_that_was_seen);
 	tcase_add_test(t, what_is_not_known_is_null);
 	tcase_add_test(t, numbers_that_were_torn_are_left_out);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -7,6 +7,7 @@
 #include "runner/sampler.h"
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 #include "monitor/test_image.h"
 #include "vmm/vmm.h"
 
@@ -331,8 +332,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sampler");
 	TCase *tc = tcase_create("sampler");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -344,9 +343,5 @@ int main(void)
 	tcase_add_test(tc, a_death_is_told_once);
 	tcase_add_test(tc, a_guest_that_makes_no_sense_fails_the_sample);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 #include "runner/plan.h"
 #include "runner/test_scenario.h"
 
@@ -273,8 +274,6 @@ int main(void)
 {
 	Suite *s = suite_create("scenario_exec");
 	TCase *tc = tcase_create("scenario_exec");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -286,9 +285,5 @@ int main(void)
 	tcase_add_test(tc, a_relative_path_starts_beside_the_scenario);
 	tcase_add_test(tc, what_is_not_in_path_is_looked_for_in_the_cache);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 #include "runner/plan.h"
 #include "runner/test_scenario.h"
 
@@ -257,8 +258,6 @@ int main(void)
 {
 	Suite *suite = suite_create("scenario_image");
 	TCase *tc = tcase_create("scenario_image");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -271,9 +270,5 @@ int main(void)
 	tcase_add_test(tc, a_large_image_is_not_copied);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
 #include "runner/plan.h"
 #include "runner/test_scenario.h"
 
@@ -952,8 +953,6 @@ int main(void)
 {
 	Suite *s = suite_create("scenario");
 	TCase *tc = tcase_create("scenario");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, a_wrong_scenario_is_told_where_and_why, 0,
@@ -979,9 +978,5 @@ int main(void)
 	tcase_add_test(tc, a_file_that_is_not_there_is_named);
 	tcase_add_test(tc, a_scenario_cut_anywhere_does_no_harm);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 static char dir[64];
 static char why[256];
@@ -415,8 +416,6 @@ int main(void)
 {
 	Suite *s = suite_create("runner/sched_source");
 	TCase *tc = tcase_create("sched_source");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -433,9 +432,5 @@ int main(void)
 	tcase_add_test(tc, missing_source_and_missing_compiler_are_told_apart);
 	tcase_add_test(tc, compiler_that_dies_is_a_refusal);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/path.h"
+#include "lib/test_run.h"
 
 #define PIPE_BYTES 65536
 
@@ -383,8 +384,6 @@ int main(void)
 {
 	Suite *suite = suite_create("session_exec");
 	TCase *tc = tcase_create("session_exec");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -405,9 +404,5 @@ int main(void)
 	tcase_add_test(tc, without_an_end_none_is_written);
 	tcase_add_test(tc, a_plan_without_exec_has_no_streams);
 	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/test_run.h"
 #include "runner/progress.h"
 #include "runner/status_line.h"
 
@@ -452,8 +453,6 @@ int main(void)
 {
 	Suite *suite = suite_create("status");
 	TCase *tc = tcase_create("status");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 10);
 	tcase_add_loop_test(tc, a_line_says_where_the_run_is, 0,
@@ -468,9 +467,5 @@ int main(void)
 			    sizeof(terminals) / sizeof(terminals[0]));
 	tcase_add_test(tc, a_pipe_has_no_live_line);
 	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

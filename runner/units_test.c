@@ -4,6 +4,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "lib/test_run.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct {
@@ -156,8 +158,6 @@ int main(void)
 {
 	Suite *s = suite_create("units");
 	TCase *tc = tcase_create("units");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, each_kind_has_its_units, 0, ARRAY_SIZE(good));
@@ -168,9 +168,5 @@ int main(void)
 	tcase_add_test(tc, people_get_three_digits);
 	tcase_add_test(tc, a_usual_mistake_gets_its_unit);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

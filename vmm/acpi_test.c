@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
 #include "vmm/aml.h"
 #include "vmm/layout.h"
 #include "vmm/memory.h"
@@ -391,8 +392,6 @@ int main(void)
 {
 	Suite *s = suite_create("acpi");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	suite_add_tcase(s, t);
@@ -406,8 +405,5 @@ int main(void)
 	tcase_add_test(t, package_lengths_count_themselves);
 	tcase_add_loop_test(t, iasl_accepts_every_table, VM_TRANSPORT_PCI,
 			    VM_TRANSPORT_MMIO + 1);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/test_run.h"
 
 static unsigned int lines;
 
@@ -156,8 +157,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_dispatch");
 	TCase *tc = tcase_create("blk_dispatch");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -174,9 +173,5 @@ int main(void)
 	tcase_add_loop_test(tc, token_and_bits_survive_epoll_s23_s28, 1, 5);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

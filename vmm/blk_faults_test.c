@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 #include "vmm/blk_req.h"
 #include "vmm/blk_test_disk.h"
 
@@ -291,8 +292,6 @@ int main(void)
 {
 	Suite *s = suite_create("blk_faults");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -311,8 +310,5 @@ int main(void)
 	tcase_add_test(t, frozen_time_is_no_part_of_a_stall_s69_l8);
 	tcase_add_test(t, no_overflow_for_any_u64_l8);
 	tcase_add_test(t, a_torn_write_keeps_its_first_sectors_l8);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

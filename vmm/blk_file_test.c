@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
 #include "vmm/blk_image.h"
 #include "vmm/blk_req.h"
 #include "vmm/vmm.h"
@@ -413,8 +414,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_file");
 	TCase *tc = tcase_create("blk_file");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -437,9 +436,5 @@ int main(void)
 	tcase_add_test(tc, an_interrupted_flush_goes_on);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

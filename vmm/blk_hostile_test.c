@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
 #include "vmm/blk_test_disk.h"
 
 #define OK VIRTIO_BLK_S_OK
@@ -694,8 +695,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_hostile");
 	TCase *tc = tcase_create("blk_hostile");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -712,9 +711,5 @@ int main(void)
 	tcase_add_loop_test(tc, a_wild_guest_harms_itself_only, 0, 20);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
 #include "vmm/blk_dispatch.h"
 #include "vmm/blk_test_sys.h"
 
@@ -291,8 +292,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_interleave");
 	TCase *tc = tcase_create("blk_interleave");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -301,9 +300,5 @@ int main(void)
 			    0, SHARES);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "lib/clock.h"
 #include "lib/hist.h"
+#include "lib/test_run.h"
 #include "vmm/blk_draw.h"
 #include "vmm/blk_test_disk.h"
 
@@ -770,14 +771,8 @@ static TCase *faults_case(void)
 int main(void)
 {
 	Suite *suite = suite_create("blk_latency");
-	SRunner *runner;
-	int failed;
 
 	suite_add_tcase(suite, latency_case());
 	suite_add_tcase(suite, faults_case());
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

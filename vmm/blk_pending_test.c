@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 #define MS NSEC_PER_MSEC
 
@@ -185,8 +186,6 @@ int main(void)
 {
 	Suite *s = suite_create("blk_pending");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, NULL);
@@ -202,8 +201,5 @@ int main(void)
 	tcase_add_test(t, the_same_seed_gives_the_same_delays_l7);
 	tcase_add_test(t, the_delays_of_a_seed_never_change_l7);
 	tcase_add_test(t, no_overflow_for_any_u64_l7);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -3,6 +3,8 @@
 
 #include <check.h>
 
+#include "lib/test_run.h"
+
 #define CAP BLK_RETRY_CAP_NS
 
 START_TEST(retry_cap_is_one_second_s1)
@@ -155,8 +157,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_policy");
 	TCase *tc = tcase_create("blk_policy");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, retry_cap_is_one_second_s1);
@@ -171,9 +171,5 @@ int main(void)
 		sizeof(alarm_cases) / sizeof(alarm_cases[0]));
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

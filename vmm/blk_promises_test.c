@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 #include "vmm/blk_test_disk.h"
 
 #define OK VIRTIO_BLK_S_OK
@@ -419,8 +420,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_promises");
 	TCase *tc = tcase_create("blk_promises");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -440,9 +439,5 @@ int main(void)
 	tcase_add_test(tc, the_status_is_there_before_the_used_entry_c6);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 #include "vmm/blk_test_disk.h"
 
 #define OK VIRTIO_BLK_S_OK
@@ -331,8 +332,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_queues");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -350,9 +349,5 @@ int main(void)
 	tcase_add_test(tc, requests_in_flight_go_back_to_their_queue_l7_mq);
 	tcase_add_test(tc, a_full_queue_leaves_the_other_its_room_l7_mq);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

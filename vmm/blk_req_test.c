@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
+
 #define OK VIRTIO_BLK_S_OK
 #define IOERR VIRTIO_BLK_S_IOERR
 #define UNSUPP VIRTIO_BLK_S_UNSUPP
@@ -535,8 +537,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_req");
 	TCase *tc = tcase_create("blk_req");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -562,9 +562,5 @@ int main(void)
 	tcase_add_test(tc, the_image_can_not_be_cut);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

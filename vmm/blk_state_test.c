@@ -7,6 +7,7 @@
 
 #include "lib/clock.h"
 #include "lib/hist.h"
+#include "lib/test_run.h"
 #include "vmm/blk_test_disk.h"
 
 #define OK VIRTIO_BLK_S_OK
@@ -876,14 +877,8 @@ static TCase *slow_case(void)
 int main(void)
 {
 	Suite *suite = suite_create("blk_state");
-	SRunner *runner;
-	int failed;
 
 	suite_add_tcase(suite, fast_case());
 	suite_add_tcase(suite, slow_case());
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

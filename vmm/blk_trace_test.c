@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
 #include "vmm/blk_test_disk.h"
 
 #define STRESS 200000
@@ -175,8 +176,6 @@ int main(void)
 {
 	Suite *suite = suite_create("blk_trace");
 	TCase *tc = tcase_create("ring");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_test(tc, entries_come_out_in_order_and_once);
@@ -184,9 +183,5 @@ int main(void)
 	tcase_add_test(tc, a_reader_beside_the_writer_sees_whole_entries);
 	tcase_add_test(tc, a_completion_is_stamped_before_its_interrupt);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(suite);
 }

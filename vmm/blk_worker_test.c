@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 #include "vmm/blk_dispatch.h"
 #include "vmm/blk_test_sys.h"
 
@@ -1355,16 +1356,10 @@ static TCase *thread_case(void)
 int main(void)
 {
 	Suite *suite = suite_create("blk_worker");
-	SRunner *runner;
-	int failed;
 
 	suite_add_tcase(suite, start_case());
 	suite_add_tcase(suite, loop_case());
 	suite_add_tcase(suite, pause_case());
 	suite_add_tcase(suite, thread_case());
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

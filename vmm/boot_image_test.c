@@ -16,6 +16,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "lib/test_run.h"
 #include "vmm/boot_params.h"
 #include "vmm/layout.h"
 #include "vmm/memory.h"
@@ -696,8 +697,6 @@ int main(void)
 {
 	Suite *s = suite_create("boot_image");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -727,8 +726,5 @@ int main(void)
 		a_command_line_of_the_kernels_limit_fits_and_one_more_does_not);
 	tcase_add_test(t, the_page_tables_map_the_low_4_gib_to_itself);
 	tcase_add_test(t, memory_sizes_have_limits);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
 #include "vmm/test_topologies.h"
 #include "vmm/topology.h"
 
@@ -453,8 +454,6 @@ int main(void)
 {
 	Suite *s = suite_create("cpuid");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
@@ -472,8 +471,5 @@ int main(void)
 	tcase_add_test(t, an_amd_family_with_fitting_rules_is_kept);
 	tcase_add_test(t, a_table_that_does_not_fit_is_refused);
 	tcase_add_test(t, other_vendors_are_named_as_such);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
 #include "vmm/layout.h"
 
 static struct devices d;
@@ -112,8 +113,6 @@ int main(void)
 {
 	Suite *s = suite_create("devices");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -124,8 +123,5 @@ int main(void)
 			    sizeof(reads) / sizeof(reads[0]));
 	tcase_add_test(t, an_interrupt_of_the_serial_port_fires_its_irqfd_once);
 	tcase_add_test(t, addresses_without_a_device_read_as_ones);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

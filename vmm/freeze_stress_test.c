@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 #define CYCLES 100000
 #define MEMBERS 2
@@ -210,14 +211,9 @@ int main(void)
 {
 	Suite *s = suite_create("freeze_stress");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 100);
 	suite_add_tcase(s, t);
 	tcase_add_test(t, every_order_of_ask_park_and_end);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

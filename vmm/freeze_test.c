@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 
 #define MEMBERS 4
 #define LONG (60 * NSEC_PER_SEC) /* more than the test's time limit */
@@ -129,8 +130,6 @@ int main(void)
 {
 	Suite *s = suite_create("freeze");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	suite_add_tcase(s, t);
@@ -139,8 +138,5 @@ int main(void)
 	tcase_add_test(t, parked_members_touch_nothing_over_many_freezes);
 	tcase_add_test(t, a_stop_reaches_parked_members);
 	tcase_add_test(t, one_that_leaves_is_not_waited_for);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -3,6 +3,7 @@
 #include "vmm/fuzz/fuzz.h"
 
 #include "lib/fuzz_corpus.h"
+#include "lib/test_run.h"
 
 static const struct fuzz_target targets[] = {
 	{ "chain", fuzz_chain },
@@ -27,16 +28,10 @@ int main(void)
 {
 	Suite *s = suite_create("fuzz_corpus");
 	TCase *tc = tcase_create("fuzz_corpus");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, what_must_hold_holds_for_hostile_input, 0,
 			    NR_TARGETS);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

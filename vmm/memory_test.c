@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/test_run.h"
 #include "vmm/layout.h"
 
 static const struct errmsg no_message;
@@ -82,8 +83,6 @@ int main(void)
 {
 	Suite *s = suite_create("memory");
 	TCase *tc = tcase_create("memory");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, ram_lies_on_both_sides_of_the_hole, 0,
@@ -92,9 +91,5 @@ int main(void)
 	tcase_add_test(tc, offsets_step_over_the_hole);
 	tcase_add_test(tc, other_sizes_are_refused);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -11,6 +11,7 @@
 #include <linux/pci_regs.h>
 
 #include "lib/log.h"
+#include "lib/test_run.h"
 
 #define NR 3
 #define ON PCI_MSIX_FLAGS_ENABLE
@@ -320,8 +321,6 @@ int main(void)
 {
 	Suite *s = suite_create("msix");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -336,8 +335,5 @@ int main(void)
 	tcase_add_test(t, a_host_that_fails_is_logged_once_and_asked_again);
 	tcase_add_test(t, too_many_vectors_are_our_own_error);
 	tcase_add_test(t, none_is_lost_between_mask_and_fire);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -8,6 +8,7 @@
 
 #include <linux/pci_regs.h>
 
+#include "lib/test_run.h"
 #include "vmm/layout.h"
 
 #define ENABLE (1U << 31)
@@ -314,8 +315,6 @@ int main(void)
 {
 	Suite *s = suite_create("pci");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_checked_fixture(t, setup, NULL);
@@ -331,8 +330,5 @@ int main(void)
 	tcase_add_loop_test(t, a_bar_answers_where_it_was_put_within_the_window,
 			    0, sizeof(bars) / sizeof(bars[0]));
 	tcase_add_test(t, an_access_goes_to_the_bar_that_has_it);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

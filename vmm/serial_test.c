@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/select.h>
 
+#include "lib/test_run.h"
 #include "vmm/console_buf.h"
 
 #define NO_INT(iir) (((iir) & 0x0f) == UART_IIR_NO_INT)
@@ -214,8 +215,6 @@ int main(void)
 {
 	Suite *s = suite_create("serial");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	suite_add_tcase(s, t);
@@ -228,8 +227,5 @@ int main(void)
 	tcase_add_test(t, console_bytes_keep_their_order_over_drains);
 	tcase_add_test(t, a_console_flood_is_bounded_and_counted);
 	tcase_add_test(t, no_wake_up_is_lost_between_a_writer_and_the_reader);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

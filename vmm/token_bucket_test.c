@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 #include "vmm/token_bucket_ref.h"
 
 /* splitmix64: the same numbers on every machine */
@@ -448,8 +449,6 @@ int main(void)
 	const int nr = sizeof(saturated) / sizeof(saturated[0]);
 	Suite *suite = suite_create("token_bucket");
 	TCase *tc = tcase_create("token_bucket");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, property_same_as_exact_reference_l1_l4_l6, 0,
@@ -471,9 +470,5 @@ int main(void)
 	tcase_add_test(tc, a_clock_that_steps_back_counts_as_standing);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

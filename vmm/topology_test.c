@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
 #include "vmm/test_topologies.h"
 
 START_TEST(apic_ids_ascend_from_zero_and_fields_hold_their_place)
@@ -150,8 +151,6 @@ int main(void)
 {
 	Suite *s = suite_create("topology");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	suite_add_tcase(s, t);
@@ -166,8 +165,5 @@ int main(void)
 	tcase_add_loop_test(t, only_what_can_be_expressed_is_taken, 0,
 			    sizeof(checks) / sizeof(checks[0]));
 	tcase_add_test(t, no_topology_taken_has_an_apic_id_above_254);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

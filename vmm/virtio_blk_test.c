@@ -10,6 +10,7 @@
 
 #include "lib/clock.h"
 #include "lib/hist.h"
+#include "lib/test_run.h"
 #include "vmm/blk_gate.h"
 #include "vmm/blk_test_disk.h"
 
@@ -583,8 +584,6 @@ int main(void)
 {
 	Suite *suite = suite_create("virtio_blk");
 	TCase *tc = tcase_create("virtio_blk");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -609,9 +608,5 @@ int main(void)
 	tcase_add_test(tc, rates_stats_and_freezes_while_it_serves_l6_l9);
 	suite_add_tcase(suite, tc);
 
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return test_run(suite);
 }

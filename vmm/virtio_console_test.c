@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/test_run.h"
 #include "vmm/test_ring.h"
 
 #define NAME "ktstr.agent"
@@ -1140,8 +1141,6 @@ int main(void)
 {
 	Suite *s = suite_create("virtio_console");
 	TCase *tc = tcase_create("virtio_console");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -1179,9 +1178,5 @@ int main(void)
 	tcase_add_test(tc, works_without_event_index);
 	tcase_add_test(tc, a_vcpu_resets_while_we_serve);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/test_run.h"
 #include "vmm/test_virtio_dev.h"
 
 #define ACK 1u
@@ -739,8 +740,6 @@ int main(void)
 {
 	Suite *s = suite_create("virtio_mmio");
 	TCase *tc = tcase_create("virtio_mmio");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -767,9 +766,5 @@ int main(void)
 	tcase_add_test(tc, too_many_queues_are_our_own_error);
 	tcase_add_test(tc, several_vcpus_do_what_they_like);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

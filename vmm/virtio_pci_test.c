@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/test_run.h"
 #include "vmm/layout.h"
 #include "vmm/test_virtio_dev.h"
 
@@ -803,8 +804,6 @@ int main(void)
 {
 	Suite *s = suite_create("virtio_pci");
 	TCase *tc = tcase_create("virtio_pci");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -828,9 +827,5 @@ int main(void)
 	tcase_add_test(tc, reset_joins_the_device);
 	tcase_add_test(tc, several_vcpus_do_what_they_like);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "lib/test_run.h"
 #include "vmm/test_ring.h"
 
 #define BYTES (1u << 20) /* of each region */
@@ -1040,8 +1041,6 @@ int main(void)
 {
 	Suite *s = suite_create("virtqueue");
 	TCase *tc = tcase_create("virtqueue");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -1074,9 +1073,5 @@ int main(void)
 	tcase_add_loop_test(tc, no_wakeup_is_lost, 0, 2);
 	tcase_add_loop_test(tc, one_side_always_sees_the_other, 0, 4);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "lib/test_run.h"
+
 struct watched {
 	struct loop *loop;
 	int fd;
@@ -156,8 +158,6 @@ int main(void)
 {
 	Suite *s = suite_create("vm_loop");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	suite_add_tcase(s, t);
@@ -166,8 +166,5 @@ int main(void)
 	tcase_add_test(t, an_event_already_fetched_is_not_delivered_after_del);
 	tcase_add_test(t, a_reused_slot_does_not_get_the_old_event);
 	tcase_add_test(t, a_full_table_is_refused);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/test_run.h"
 #include "vmm/layout.h"
 #include "vmm/test_guest.h"
 
@@ -82,8 +83,6 @@ int main(void)
 {
 	Suite *s = suite_create("vmm_big_kvm");
 	TCase *tc = tcase_create("big");
-	SRunner *sr;
-	int failed;
 
 	if (!guest_can_run("vmm_big_kvm_test"))
 		return EXIT_SUCCESS;
@@ -91,9 +90,5 @@ int main(void)
 	tcase_add_test(tc, sixteen_gib_are_there_and_not_taken);
 	tcase_add_test(tc, sixteen_vcpus_with_sixteen_gib_start_and_end);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 #include "vmm/layout.h"
 #include "vmm/test_steps.h"
 #include "vmm/virtio_mmio.h"
@@ -508,8 +509,6 @@ int main(void)
 {
 	Suite *s = suite_create("vmm_disk_kvm");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	if (!guest_can_run("vmm_disk_kvm_test"))
 		return EXIT_SUCCESS;
@@ -528,8 +527,5 @@ int main(void)
 	tcase_add_test(t, a_vm_ends_at_once_with_a_write_in_flight_and_tears_it);
 	tcase_add_test(t, a_guest_sees_the_errors_that_were_planted);
 	tcase_add_test(t, a_guest_waits_out_each_stall);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

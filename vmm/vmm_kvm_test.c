@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/test_run.h"
 #include "vmm/kvm_host.h"
 #include "vmm/layout.h"
 #include "vmm/test_guest.h"
@@ -759,8 +760,6 @@ int main(void)
 {
 	Suite *s = suite_create("vmm_kvm");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	if (!guest_can_run("vmm_kvm_test"))
 		return EXIT_SUCCESS;
@@ -796,8 +795,5 @@ int main(void)
 			    sizeof(bad_configs) / sizeof(bad_configs[0]));
 	tcase_add_test(t, a_device_that_is_no_kvm_is_refused_in_words);
 	tcase_add_test(t, the_probe_answers_in_words_and_in_time);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }

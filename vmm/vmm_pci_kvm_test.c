@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_run.h"
 #include "vmm/layout.h"
 #include "vmm/pci.h"
 #include "vmm/test_steps.h"
@@ -448,8 +449,6 @@ int main(void)
 {
 	Suite *s = suite_create("vmm_pci_kvm");
 	TCase *t = tcase_create("all");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	if (!guest_can_run("vmm_pci_kvm_test"))
 		return EXIT_SUCCESS;
@@ -461,8 +460,5 @@ int main(void)
 	tcase_add_test(t, a_masked_vector_waits);
 	tcase_add_test(t, the_bar_moves_and_kicks_move_with_it);
 	tcase_add_test(t, pins_work_beside_messages);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return test_run(s);
 }
