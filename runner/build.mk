@@ -9,7 +9,7 @@ runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 	run.o run_batch.o run_control.o progress.o status.o status_line.o \
 	record.o ktap.o junit.o blame.o blame_gap.o bundle.o image_id.o replay.o cmd_replay.o
 runner-front-objs += exec_find.o judge_exec.o scenario_exec.o scenario_maps.o
-runner-front-tests := blame_test replay_test judge_exec_test scenario_exec_test units_test scenario_test judge_test judge_ratio_test run_test ktap_test \
+runner-front-tests := blame_test replay_test judge_exec_test scenario_exec_test units_test scenario_test scenario_bad_test judge_test judge_ratio_test run_test ktap_test \
 	junit_test progress_test status_test
 runner-front-objs += scenario_image.o scenario_observe.o
 runner-front-tests += scenario_image_test
