@@ -2,6 +2,8 @@
 #include "agent/exec.h"
 
 #include "agent/port.h"
+#include "lib/fd.h"
+#include "lib/json_get.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,31 +16,6 @@
 
 #define NOT_FOUND 127	/* as shells have it */
 #define NOT_EXECUTABLE 126
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-/* Borrows the strings. NULL: not an array of strings, or out of memory. */
-static char **strings(json_t *array)
-{
-	char **v = calloc(json_array_size(array) + 1, sizeof(*v));
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(array, i, item) {
-		if (v)
-			v[i] = (char *)json_string_value(item);
-		if (!v || !v[i]) {
-			free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
 
 static _Noreturn void become(char **argv, char **env, const char *cwd,
 			     const int fds[3])
@@ -81,8 +58,8 @@ static int open_pipes(int ours[3], int theirs[3])
 int exec_start(struct exec *e, json_t *spec)
 {
 	const char *cwd = json_string_value(json_object_get(spec, "cwd"));
-	char **argv = strings(json_object_get(spec, "argv"));
-	char **env = strings(json_object_get(spec, "env"));
+	char **argv = json_strings(json_object_get(spec, "argv"));
+	char **env = json_strings(json_object_get(spec, "env"));
 	int ours[3], theirs[3], i;
 	pid_t pid = -1;
 	int err = open_pipes(ours, theirs);
@@ -98,9 +75,9 @@ int exec_start(struct exec *e, json_t *spec)
 			err = -errno;
 	}
 	for (i = 0; i < 3; i++) {
-		close_fd(&theirs[i]);
+		fd_close(&theirs[i]);
 		if (err)
-			close_fd(&ours[i]);
+			fd_close(&ours[i]);
 	}
 	if (!err) {
 		e->pid = pid;
@@ -133,7 +110,7 @@ static void give_stdin(struct exec *e)
 	if (e->in_fd >= 0 && e->in_len)
 		n = write(e->in_fd, e->in, e->in_len);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		close_fd(&e->in_fd); /* it reads no more */
+		fd_close(&e->in_fd); /* it reads no more */
 	if (e->pid && e->in_fd < 0)
 		n = e->in_len;
 	if (n > 0) {
@@ -142,7 +119,7 @@ static void give_stdin(struct exec *e)
 		e->in_taken += n;
 	}
 	if (e->in_eof && !e->in_len)
-		close_fd(&e->in_fd);
+		fd_close(&e->in_fd);
 }
 
 static void take_output(struct exec *e, struct port *p, int which)
@@ -161,11 +138,11 @@ static void take_output(struct exec *e, struct port *p, int which)
 		if (n < 0 && errno == EAGAIN) {
 			/* it has ended: who else holds the pipe may keep it */
 			if (e->exited)
-				close_fd(&e->out_fds[which]);
+				fd_close(&e->out_fds[which]);
 			return;
 		}
 		if (n <= 0) {
-			close_fd(&e->out_fds[which]);
+			fd_close(&e->out_fds[which]);
 			return;
 		}
 		e->unread += n;
@@ -209,7 +186,7 @@ void exec_exited(struct exec *e, int status)
 {
 	e->exited = true;
 	e->status = status;
-	close_fd(&e->in_fd);
+	fd_close(&e->in_fd);
 }
 
 bool exec_is_over(const struct exec *e)
@@ -230,7 +207,7 @@ void exec_kill(struct exec *e)
 
 	if (e->pid && !e->exited)
 		kill(-e->pid, SIGKILL);
-	close_fd(&e->in_fd);
+	fd_close(&e->in_fd);
 	for (i = 0; i < 2; i++)
-		close_fd(&e->out_fds[i]);
+		fd_close(&e->out_fds[i]);
 }

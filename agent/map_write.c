@@ -2,13 +2,13 @@
 #include "agent/map_write.h"
 
 #include "agent/sched_set.h"
+#include "lib/errmsg.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,23 +21,6 @@ struct target {
 	struct bpf_map_info info;
 	struct btf *btf;	/* owned; NULL: it has none */
 };
-
-/* Where an error is said. */
-struct say {
-	char *msg;
-	size_t len;
-};
-
-__attribute__((format(printf, 3, 4)))
-static int refuse(const struct say *say, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(say->msg, say->len, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* A member, also of anonymous structs and unions within. Bits from @t's start. */
 static const struct btf_member *member_find(const struct btf *btf,
@@ -73,7 +56,7 @@ static const struct btf_member *member_find(const struct btf *btf,
 int map_part_find(const struct btf *btf, uint32_t type_id, const char *path,
 		  struct map_part *part, char *err_msg, size_t err_len)
 {
-	const struct say say = { err_msg, err_len };
+	const struct errmsg say = { err_msg, err_len };
 	struct map_part p = { .type_id = type_id };
 	long long bytes;
 
@@ -86,26 +69,27 @@ int map_part_find(const struct btf *btf, uint32_t type_id, const char *path,
 		uint32_t bits = 0;
 
 		if (!t || !btf_is_composite(t))
-			return refuse(&say, -EINVAL,
-				      "there is no member %.*s: it is no struct",
-				      (int)len, path);
+			return errmsg_set(
+				&say, -EINVAL,
+				"there is no member %.*s: it is no struct",
+				(int)len, path);
 		m = member_find(btf, t, path, len, &bits, &is_bitfield);
 		if (!m)
-			return refuse(&say, -ENOENT,
-				      "no member %.*s in struct %s", (int)len,
-				      path, btf__name_by_offset(btf,
-								t->name_off));
+			return errmsg_set(
+				&say, -ENOENT, "no member %.*s in struct %s",
+				(int)len, path,
+				btf__name_by_offset(btf, t->name_off));
 		if (is_bitfield)
-			return refuse(&say, -EINVAL,
-				      "member %.*s is a bit-field", (int)len,
-				      path);
+			return errmsg_set(&say, -EINVAL,
+					  "member %.*s is a bit-field",
+					  (int)len, path);
 		p.off += bits / 8;
 		p.type_id = m->type;
 		path += len + (path[len] == '.');
 	}
 	bytes = btf__resolve_size(btf, p.type_id);
 	if (bytes <= 0)
-		return refuse(&say, -ENOTSUP, "its size is unknown");
+		return errmsg_set(&say, -ENOTSUP, "its size is unknown");
 	p.bytes = bytes;
 	*part = p;
 	return 0;
@@ -187,17 +171,17 @@ static void store(void *to, const void *from, size_t bytes)
 /* Its bytes in @copy are changed, and then they alone in the section. */
 static int store_var(const struct target *t, const struct sched_var *var,
 		     char *section, size_t off, json_t *value,
-		     const struct say *say)
+		     const struct errmsg *say)
 {
 	char *copy = malloc(var->bytes);
 	struct sched_var own = *var;
 	int err;
 
 	if (!copy)
-		return refuse(say, -ENOMEM, "out of memory");
+		return errmsg_set(say, -ENOMEM, "out of memory");
 	memcpy(copy, section + off, var->bytes);
 	own.value = copy;
-	err = sched_var_store(&own, value, say->msg, say->len);
+	err = sched_var_store(&own, value, say->buf, say->len);
 	if (!err)
 		store(section + off, copy, var->bytes);
 	free(copy);
@@ -205,7 +189,8 @@ static int store_var(const struct target *t, const struct sched_var *var,
 }
 
 static int write_var(const struct target *t, const char *name, json_t *value,
-		     const struct btf_var_secinfo *info, const struct say *say)
+		     const struct btf_var_secinfo *info,
+		     const struct errmsg *say)
 {
 	struct sched_var var = {
 		.name = name,
@@ -219,23 +204,26 @@ static int write_var(const struct target *t, const char *name, json_t *value,
 	int err;
 
 	if (t->info.map_flags & BPF_F_RDONLY_PROG)
-		return refuse(say, -EPERM,
-			      "variable %s is const: it can be set before the load only, by scheduler.set",
-			      name);
+		return errmsg_set(
+			say, -EPERM,
+			"variable %s is const: it can be set before the load only, by scheduler.set",
+			name);
 	if ((uint64_t)info->offset + info->size > t->info.value_size)
-		return refuse(say, -EINVAL, "variable %s lies outside", name);
+		return errmsg_set(say, -EINVAL, "variable %s lies outside",
+				  name);
 	section = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd,
 		       0);
 	if (section == MAP_FAILED)
-		return refuse(say, -errno, "variable %s: map its section: %s",
-			      name, strerror(errno));
+		return errmsg_set(say, -errno,
+				  "variable %s: map its section: %s", name,
+				  strerror(errno));
 	err = store_var(t, &var, section, info->offset, value, say);
 	munmap(section, bytes);
 	return err;
 }
 
 static int var_step(json_t *maps, const char *name, json_t *value,
-		    const struct say *say)
+		    const struct errmsg *say)
 {
 	json_t *map;
 	size_t i;
@@ -254,25 +242,27 @@ static int var_step(json_t *maps, const char *name, json_t *value,
 		if (info)
 			return err;
 	}
-	return refuse(say, -ENOENT, "no variable %s in the scheduler", name);
+	return errmsg_set(say, -ENOENT, "no variable %s in the scheduler",
+			  name);
 }
 
 /* Without BTF a key or value of 1 to 8 bytes is an unsigned integer. */
 static int store_plain(void *to, size_t bytes, const char *what, json_t *value,
-		       const struct say *say)
+		       const struct errmsg *say)
 {
 	uint64_t v = json_integer_value(value);
 
 	if (!json_is_integer(value) || bytes > sizeof(v))
-		return refuse(say, -EINVAL,
-			      "the %s has no BTF: want an integer of at most 8 bytes",
-			      what);
+		return errmsg_set(
+			say, -EINVAL,
+			"the %s has no BTF: want an integer of at most 8 bytes",
+			what);
 	memcpy(to, &v, bytes);
 	return 0;
 }
 
 static int make_key(const struct target *t, json_t *key, void *to,
-		    const struct say *say)
+		    const struct errmsg *say)
 {
 	struct sched_var var = {
 		.name = "key",
@@ -283,38 +273,45 @@ static int make_key(const struct target *t, json_t *key, void *to,
 	};
 
 	memset(to, 0, t->info.key_size);
-	if (!key || json_is_null(key))
-		return t->info.max_entries == 1 ? 0 :
-			refuse(say, -EINVAL, "map %s has %u entries: say which key",
-			       t->info.name, t->info.max_entries);
+	if (!key || json_is_null(key)) {
+		if (t->info.max_entries == 1)
+			return 0;
+		return errmsg_set(say, -EINVAL,
+				  "map %s has %u entries: say which key",
+				  t->info.name, t->info.max_entries);
+	}
 	if (!t->btf || !var.type_id)
 		return store_plain(to, t->info.key_size, "key", key, say);
-	return sched_var_store(&var, key, say->msg, say->len);
+	return sched_var_store(&var, key, say->buf, say->len);
 }
 
 static int change_value(const struct target *t, const char *field, char *at,
-			json_t *value, const struct say *say)
+			json_t *value, const struct errmsg *say)
 {
 	struct sched_var var = { .name = field ? field : t->info.name,
 				 .btf = t->btf };
 	struct map_part part;
 	int err;
 
-	if (!t->btf || !t->info.btf_value_type_id)
-		return field ? refuse(say, -EINVAL, "map %s has no BTF: it has no member %s",
-				      t->info.name, field) :
-			store_plain(at, t->info.value_size, "value", value,
-				    say);
+	if (!t->btf || !t->info.btf_value_type_id) {
+		if (!field)
+			return store_plain(at, t->info.value_size, "value",
+					   value, say);
+		return errmsg_set(say, -EINVAL,
+				  "map %s has no BTF: it has no member %s",
+				  t->info.name, field);
+	}
 	err = map_part_find(t->btf, t->info.btf_value_type_id, field, &part,
-			    say->msg, say->len);
+			    say->buf, say->len);
 	if (err)
 		return err;
 	if (part.off + part.bytes > t->info.value_size)
-		return refuse(say, -EINVAL, "member %s lies outside", field);
+		return errmsg_set(say, -EINVAL, "member %s lies outside",
+				  field);
 	var.type_id = part.type_id;
 	var.bytes = part.bytes;
 	var.value = at + part.off;
-	return sched_var_store(&var, value, say->msg, say->len);
+	return sched_var_store(&var, value, say->buf, say->len);
 }
 
 /* How many values an entry has; 0: a kind that is not written. */
@@ -335,7 +332,7 @@ static int values_of(uint32_t type)
 }
 
 static int write_entry(const struct target *t, json_t *step,
-		       const struct say *say)
+		       const struct errmsg *say)
 {
 	const char *field = json_string_value(json_object_get(step, "field"));
 	size_t bytes = (t->info.value_size + 7) / 8 * 8;
@@ -343,13 +340,14 @@ static int write_entry(const struct target *t, json_t *step,
 	char *key, *values;
 
 	if (nr <= 0)
-		return refuse(say, -ENOTSUP,
-			      "map %s is no array and no hash: it can't be written",
-			      t->info.name);
+		return errmsg_set(
+			say, -ENOTSUP,
+			"map %s is no array and no hash: it can't be written",
+			t->info.name);
 	key = calloc(1, t->info.key_size + 8);
 	values = calloc(nr, bytes);
 	if (!key || !values) {
-		err = refuse(say, -ENOMEM, "out of memory");
+		err = errmsg_set(say, -ENOMEM, "out of memory");
 		goto out;
 	}
 	err = make_key(t, json_object_get(step, "key"), key, say);
@@ -357,16 +355,16 @@ static int write_entry(const struct target *t, json_t *step,
 		goto out;
 	/* an entry that is not there yet begins as zeroes */
 	if (bpf_map_lookup_elem(t->fd, key, values) && errno != ENOENT) {
-		err = refuse(say, -errno, "map %s: read the entry: %s",
-			     t->info.name, strerror(errno));
+		err = errmsg_set(say, -errno, "map %s: read the entry: %s",
+				 t->info.name, strerror(errno));
 		goto out;
 	}
 	for (i = 0; i < nr && !err; i++)
 		err = change_value(t, field, values + i * bytes,
 				   json_object_get(step, "value"), say);
 	if (!err && bpf_map_update_elem(t->fd, key, values, BPF_ANY))
-		err = refuse(say, -errno, "map %s: write the entry: %s",
-			     t->info.name, strerror(errno));
+		err = errmsg_set(say, -errno, "map %s: write the entry: %s",
+				 t->info.name, strerror(errno));
 out:
 	free(key);
 	free(values);
@@ -382,7 +380,7 @@ static bool is_named(json_t *map, const char *name)
 }
 
 static int entry_step(json_t *maps, const char *name, json_t *step,
-		      const struct say *say)
+		      const struct errmsg *say)
 {
 	struct target t;
 	json_t *map;
@@ -396,25 +394,25 @@ static int entry_step(json_t *maps, const char *name, json_t *step,
 								     "id")),
 				  &t);
 		if (err)
-			return refuse(say, err, "map %s: %s", name,
-				      strerror(-err));
+			return errmsg_set(say, err, "map %s: %s", name,
+					  strerror(-err));
 		err = write_entry(&t, step, say);
 		target_close(&t);
 		return err;
 	}
-	return refuse(say, -ENOENT, "no map %s in the scheduler", name);
+	return errmsg_set(say, -ENOENT, "no map %s in the scheduler", name);
 }
 
 int map_write(json_t *maps, json_t *step, char *err_msg, size_t err_len)
 {
 	const char *var = json_string_value(json_object_get(step, "var"));
 	const char *map = json_string_value(json_object_get(step, "map"));
-	const struct say say = { err_msg, err_len };
+	const struct errmsg say = { err_msg, err_len };
 
 	if (var)
 		return var_step(maps, var, json_object_get(step, "value"),
 				&say);
 	if (map)
 		return entry_step(maps, map, step, &say);
-	return refuse(&say, -EINVAL, "neither var nor map");
+	return errmsg_set(&say, -EINVAL, "neither var nor map");
 }

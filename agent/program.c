@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "agent/program.h"
 
+#include "lib/fd.h"
+#include "lib/json_get.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,31 +19,6 @@
 #define CHUNK 16384
 #define TIMER_SLACK_NS 50000	/* the kernel's, which our workers do without */
 #define LAST_CHUNKS 64	/* of a pipe that others may write to without end */
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-/* Borrows the strings. NULL: not an array of strings, or out of memory. */
-static char **strings(json_t *array)
-{
-	char **v = calloc(json_array_size(array) + 1, sizeof(*v));
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(array, i, item) {
-		if (v)
-			v[i] = (char *)json_string_value(item);
-		if (!v || !v[i]) {
-			free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
 
 static void say(int fd, int err, const char *what)
 {
@@ -145,7 +123,7 @@ static ssize_t read_word(struct program *p)
 	if (n == sizeof(w))
 		p->word = w;
 	else
-		close_fd(&p->word_fd);
+		fd_close(&p->word_fd);
 	return n == sizeof(w) ? n : 0;
 }
 
@@ -170,8 +148,8 @@ static int wait_settled(struct program *p)
 
 int program_start(struct program *p, const struct program_spec *spec)
 {
-	char **argv = strings(json_object_get(spec->exec, "argv"));
-	char **env = strings(json_object_get(spec->exec, "env"));
+	char **argv = json_strings(json_object_get(spec->exec, "argv"));
+	char **env = json_strings(json_object_get(spec->exec, "env"));
 	int theirs[2] = { -1, -1 }, word_fd = -1;
 	int err;
 
@@ -190,9 +168,9 @@ int program_start(struct program *p, const struct program_spec *spec)
 			p->pid = 0;
 		}
 	}
-	close_fd(&theirs[0]);
-	close_fd(&theirs[1]);
-	close_fd(&word_fd);
+	fd_close(&theirs[0]);
+	fd_close(&theirs[1]);
+	fd_close(&word_fd);
 	if (!err)
 		err = wait_settled(p);
 	if (err)
@@ -216,12 +194,12 @@ static void take_stream(int *fd, struct capture *c, bool last)
 		if (n > 0)
 			capture_add(c, buf, n);
 		else if (!n || errno != EAGAIN)
-			close_fd(fd);
+			fd_close(fd);
 		else
 			break;
 	}
 	if (last)
-		close_fd(fd);
+		fd_close(fd);
 }
 
 static void serve(struct program *p, struct program_output *output, bool last)
@@ -262,9 +240,9 @@ void program_close(struct program *p)
 		waitpid(p->pid, &p->status, 0);
 		p->pid = 0;
 	}
-	close_fd(&p->word_fd);
+	fd_close(&p->word_fd);
 	for (i = 0; i < 2; i++)
-		close_fd(&p->out_fds[i]);
+		fd_close(&p->out_fds[i]);
 }
 
 struct program_output *program_output_new(void)

@@ -25,7 +25,7 @@ bpf: $(bpf-objs)
 
 # tools that the build itself runs
 kunpack-objs := $(O)/tools/kunpack.o $(addprefix $(O)/vmm/,boot_image.o \
-	unpack.o errmsg.o) $(O)/lib/lib.a
+	unpack.o) $(O)/lib/lib.a
 $(O)/tools/kunpack: $(kunpack-objs)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KT_LDFLAGS) -o $@ $^ -lzstd -llzma -llz4 -lz

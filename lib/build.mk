@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-lib-objs := load_spec.o log.o hist.o frame.o path.o sparse.o json_line.o
+lib-objs := errmsg.o load_spec.o log.o hist.o frame.o path.o sparse.o json_line.o
 lib-objs += observe.o
 $(eval $(call archive,lib,$(lib-objs)))
 $(eval $(call unit_tests,lib,hist_test frame_test sparse_test,lib,-lz))

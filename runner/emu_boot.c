@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/emu_boot.h"
 
+#include "lib/fd.h"
 #include "lib/path.h"
 #include "runner/cpio.h"
 #include "runner/elf_deps.h"
@@ -376,13 +377,6 @@ int emu_machine_start(const struct emu_boot_opts *opts, struct emu_machine *m,
 	return err;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 void emu_machine_stop(struct emu_machine *m)
 {
 	if (m->pid > 0) {
@@ -391,9 +385,9 @@ void emu_machine_stop(struct emu_machine *m)
 			;
 	}
 	m->pid = 0;
-	close_fd(&m->pidfd);
-	close_fd(&m->console_fd);
-	close_fd(&m->log_fd);
+	fd_close(&m->pidfd);
+	fd_close(&m->console_fd);
+	fd_close(&m->log_fd);
 }
 
 bool emu_machine_died(struct emu_machine *m, char *why, size_t why_len)

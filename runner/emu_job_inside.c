@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The program of a job, inside the emulated host. */
 #include "lib/clock.h"
+#include "lib/fd.h"
+#include "lib/json_get.h"
 #include "lib/log.h"
 #include "lib/path.h"
 #include "runner/emu_slot.h"
@@ -72,25 +74,6 @@ void emu_slot_kill(struct emu_slot *s)
 		log_err("slot %u: processes of the job don't die", s->index);
 }
 
-/* NULL-terminated copies that borrow @array's strings. */
-static char **strings_from(json_t *array)
-{
-	size_t i, n = json_array_size(array);
-	char **v = calloc(n + 1, sizeof(*v));
-	json_t *item;
-
-	if (!v)
-		return NULL;
-	json_array_foreach(array, i, item) {
-		v[i] = (char *)json_string_value(item);
-		if (!v[i]) {
-			free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
-
 /* After fork, before exec. Returns only an errno. */
 static int become_job(const struct emu_slot *s, char **argv, char **env,
 		      const int out_fds[2])
@@ -160,19 +143,12 @@ close_out:
 	return -errno;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void child_close(struct child *c)
 {
-	close_fd(&c->out[0]);
-	close_fd(&c->out[1]);
-	close_fd(&c->exec_err);
-	close_fd(&c->pidfd);
+	fd_close(&c->out[0]);
+	fd_close(&c->out[1]);
+	fd_close(&c->exec_err);
+	fd_close(&c->pidfd);
 }
 
 /* One piece of output @which. */
@@ -185,7 +161,7 @@ static int pass_output(struct emu_slot *s, struct child *c, int which)
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (!n) {
-		close_fd(&c->out[which]);
+		fd_close(&c->out[which]);
 		return 0;
 	}
 	return emu_link_send(&s->link, types[which], buf, n,
@@ -305,8 +281,8 @@ static int child_run(struct emu_slot *s, struct child *c, json_t **exit_msg)
 int emu_slot_spawn(struct emu_slot *s, json_t *job, json_t **exit_msg)
 {
 	struct child c = { .out = { -1, -1 }, .exec_err = -1, .pidfd = -1 };
-	char **argv = strings_from(json_object_get(job, "argv"));
-	char **env = strings_from(json_object_get(job, "env"));
+	char **argv = json_strings(json_object_get(job, "argv"));
+	char **env = json_strings(json_object_get(job, "env"));
 	int err = -EPROTO;
 
 	if (argv && env && argv[0])

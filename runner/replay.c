@@ -4,12 +4,12 @@
 #include <sha256.h>
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/errmsg.h"
 #include "lib/path.h"
 #include "runner/image_id.h"
 #include "runner/plan.h"
@@ -18,22 +18,6 @@
 
 /* Enough to tell two hashes apart by eye. */
 #define SHORT_HASH 12
-
-struct say {
-	char *msg;
-	size_t len;
-};
-
-__attribute__((format(printf, 3, 4)))
-static int refuse(const struct say *say, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(say->msg, say->len, fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 static const char *text_at(const json_t *object, const char *group,
 			   const char *key)
@@ -51,7 +35,7 @@ static bool take_seed(struct replay_run *run, const json_t *seed)
 }
 
 /* One for each boot of the scheduler's; a run without a control has one. */
-static int read_seeds(struct replay_run *run, const struct say *say)
+static int read_seeds(struct replay_run *run, const struct errmsg *say)
 {
 	const json_t *runs = json_object_get(
 		json_object_get(run->result, "control"), "runs"), *boot;
@@ -62,7 +46,7 @@ static int read_seeds(struct replay_run *run, const struct say *say)
 						      "control"));
 	run->seeds = calloc(max + 1, sizeof(*run->seeds));
 	if (!run->seeds)
-		return refuse(say, -ENOMEM, "out of memory");
+		return errmsg_set(say, -ENOMEM, "out of memory");
 	json_array_foreach(runs, i, boot) {
 		const char *arm = json_string_value(json_object_get(boot,
 								    "arm"));
@@ -72,11 +56,12 @@ static int read_seeds(struct replay_run *run, const struct say *say)
 	}
 	if (!run->nr_seeds)
 		ok &= take_seed(run, json_object_get(run->result, "seed"));
-	return ok ? 0 : refuse(say, -EINVAL, "result.json has no seed");
+	return ok ? 0 : errmsg_set(say, -EINVAL, "result.json has no seed");
 }
 
 /* The scenario must be the one that the result speaks of. */
-static int check_scenario(const struct replay_run *run, const struct say *say)
+static int check_scenario(const struct replay_run *run,
+			  const struct errmsg *say)
 {
 	const char *want = text_at(run->result, "scenario", "hash");
 	char hash[SHA256_DIGEST_STRING_LENGTH], *text;
@@ -85,19 +70,20 @@ static int check_scenario(const struct replay_run *run, const struct say *say)
 				 &len);
 
 	if (err)
-		return refuse(say, err, "%s: %s", run->scenario,
-			      strerror(-err));
+		return errmsg_set(say, err, "%s: %s", run->scenario,
+				  strerror(-err));
 	SHA256Data((const uint8_t *)text, len, hash);
 	free(text);
 	if (want && !strcmp(want, hash))
 		return 0;
-	return refuse(say, -EBADMSG,
-		      "%s is not what ran: its SHA-256 is another; `ktstr run` runs it as it is now",
-		      run->scenario);
+	return errmsg_set(
+		say, -EBADMSG,
+		"%s is not what ran: its SHA-256 is another; `ktstr run` runs it as it is now",
+		run->scenario);
 }
 
 static int read_run(const char *dir, struct replay_run *run,
-		    const struct say *say)
+		    const struct errmsg *say)
 {
 	char *path = path_join(dir, "result.json");
 	json_error_t jerr;
@@ -107,13 +93,14 @@ static int read_run(const char *dir, struct replay_run *run,
 	run->object = path_join(dir, "sched.bpf.o");
 	if (!path || !run->scenario || !run->object) {
 		free(path);
-		return refuse(say, -ENOMEM, "out of memory");
+		return errmsg_set(say, -ENOMEM, "out of memory");
 	}
 	run->result = json_load_file(path, 0, &jerr);
 	free(path);
 	if (!run->result)
-		return refuse(say, -ENOENT, "%s is no run directory: result.json: %s",
-			      dir, jerr.text);
+		return errmsg_set(say, -ENOENT,
+				  "%s is no run directory: result.json: %s",
+				  dir, jerr.text);
 	if (access(run->object, R_OK)) {
 		free(run->object);
 		run->object = NULL;
@@ -127,9 +114,10 @@ static int read_run(const char *dir, struct replay_run *run,
 	run->verdict = json_string_value(json_object_get(run->result,
 							 "verdict"));
 	if (!run->kernel_hash)
-		return refuse(say, -EINVAL,
-			      "%s: the run never got as far as a kernel; `ktstr run %s` runs the scenario",
-			      dir, run->scenario);
+		return errmsg_set(
+			say, -EINVAL,
+			"%s: the run never got as far as a kernel; `ktstr run %s` runs the scenario",
+			dir, run->scenario);
 	err = read_seeds(run, say);
 	return err ? err : check_scenario(run, say);
 }
@@ -137,7 +125,7 @@ static int read_run(const char *dir, struct replay_run *run,
 int replay_open(const char *dir, struct replay_run *run, char *why,
 		size_t why_len)
 {
-	const struct say say = { why, why_len };
+	const struct errmsg say = { why, why_len };
 	struct replay_run r = { 0 };
 	int err = read_run(dir, &r, &say);
 
@@ -159,7 +147,7 @@ void replay_close(struct replay_run *run)
 bool replay_check_images(const struct replay_run *run, char *why,
 			 size_t why_len)
 {
-	const struct say say = { why, why_len };
+	const struct errmsg say = { why, why_len };
 	const char *disk;
 	char how[160];
 	json_t *id;
@@ -171,32 +159,36 @@ bool replay_check_images(const struct replay_run *run, char *why,
 
 		if (!err)
 			continue;
-		refuse(&say, 0,
-		       "the image of disk %s, %s, is not what it was: %s; bring that one back%s",
-		       disk, path ? path : "?", how, err == -EBADMSG ?
-		       ", or take it as it is with --images" : "");
+		errmsg_set(
+			&say, 0,
+			"the image of disk %s, %s, is not what it was: %s; bring that one back%s",
+			disk, path ? path : "?", how,
+			err == -EBADMSG ?
+				", or take it as it is with --images" :
+				"");
 		return false;
 	}
 	return true;
 }
 
 static bool same(const char *want, const json_t *plan, const char *group,
-		 const char *option, const struct say *say)
+		 const char *option, const struct errmsg *say)
 {
 	const char *is = text_at(plan, group, "hash");
 
 	if (!want || (is && !strcmp(want, is)))
 		return true;
-	refuse(say, 0,
-	       "the %s is not the one of that run: its SHA-256 is %.*s..., that run's was %.*s...; bring that one back, or take this one with %s",
-	       group, SHORT_HASH, is ? is : "none", SHORT_HASH, want, option);
+	errmsg_set(
+		say, 0,
+		"the %s is not the one of that run: its SHA-256 is %.*s..., that run's was %.*s...; bring that one back, or take this one with %s",
+		group, SHORT_HASH, is ? is : "none", SHORT_HASH, want, option);
 	return false;
 }
 
 bool replay_check(const struct replay *want, const json_t *plan, char *why,
 		  size_t why_len)
 {
-	const struct say say = { why, why_len };
+	const struct errmsg say = { why, why_len };
 
 	if (!want)
 		return true;

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "lib/fd.h"
 #include "lib/log.h"
 #include "vmm/blk_dispatch.h"
 
@@ -46,17 +47,10 @@ fail:
 	return err;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 void blk_worker_fini(struct blk_worker *w)
 {
-	close_fd(&w->kick_fd);
-	close_fd(&w->stop_fd);
+	fd_close(&w->kick_fd);
+	fd_close(&w->stop_fd);
 	blk_gate_fini(&w->gate);
 }
 
@@ -127,8 +121,8 @@ int blk_worker_open(struct blk_worker *w, void *state)
 
 void blk_worker_close(struct blk_worker *w)
 {
-	close_fd(&w->epoll_fd);
-	close_fd(&w->timer_fd);
+	fd_close(&w->epoll_fd);
+	fd_close(&w->timer_fd);
 }
 
 /*

@@ -9,8 +9,8 @@
 
 #include <asm/bootparam.h>
 
+#include "lib/errmsg.h"
 #include "lib/guest_mem.h"
-#include "vmm/errmsg.h"
 
 /* What of a bzImage's setup header we use; offsets are into the file. */
 struct bzimage {

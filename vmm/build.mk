@@ -11,7 +11,6 @@ vmm-objs += kvm_host.o
 vmm-objs += kvm_probe.o
 vmm-objs += probe_code.o
 vmm-objs += memory.o
-vmm-objs += errmsg.o
 
 # what the guest is shown
 vmm-objs += topology.o

@@ -8,8 +8,8 @@
 
 #include <pthread.h>
 
+#include "lib/errmsg.h"
 #include "vmm/console_buf.h"
-#include "vmm/errmsg.h"
 #include "vmm/serial.h"
 #include "vmm/virtio_blk.h"
 #include "vmm/virtio_console.h"

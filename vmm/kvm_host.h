@@ -3,8 +3,8 @@
 #ifndef KTSTR_VMM_KVM_HOST_H
 #define KTSTR_VMM_KVM_HOST_H
 
+#include "lib/errmsg.h"
 #include "vmm/cpuid.h"
-#include "vmm/errmsg.h"
 
 #define KVM_HOST_PATH "/dev/kvm"
 

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/errmsg.h"
 #include "lib/guest_mem.h"
-#include "vmm/errmsg.h"
 
 #define VM_MEMORY_MIN (128ULL << 20)
 #define VM_MEMORY_MAX (16ULL << 30)

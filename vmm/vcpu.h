@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/errmsg.h"
 #include "vmm/cpuid.h"
 #include "vmm/devices.h"
-#include "vmm/errmsg.h"
 #include "vmm/freeze.h"
 
 /* Interrupts KVM_RUN. Its handler does nothing; all other threads ignore it. */

@@ -6,7 +6,7 @@
 #ifndef KTSTR_VMM_VIRTIO_SLOTS_H
 #define KTSTR_VMM_VIRTIO_SLOTS_H
 
-#include "vmm/errmsg.h"
+#include "lib/errmsg.h"
 #include "vmm/msi_routes.h"
 #include "vmm/pci.h"
 #include "vmm/virtio_mmio.h"

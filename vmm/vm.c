@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include "lib/fd.h"
 #include "vmm/vmm.h"
 
 #include <errno.h>
@@ -437,12 +438,6 @@ int vm_new(const struct vm_config *cfg, const struct vm_ops *ops, void *ctx,
 	return 0;
 }
 
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 void vm_free(struct vm *vm)
 {
 	unsigned int i;
@@ -454,12 +449,12 @@ void vm_free(struct vm *vm)
 	free(vm->vcpus);
 	if (vm->has_devices)
 		devices_fini(&vm->devices);
-	close_fd(vm->vm_fd);
-	close_fd(vm->kvm_fd);
+	fd_close(&vm->vm_fd);
+	fd_close(&vm->kvm_fd);
 	loop_fini(&vm->loop);
-	close_fd(vm->wake_fd);
-	close_fd(vm->hit_fd);
-	close_fd(vm->deadline_fd);
+	fd_close(&vm->wake_fd);
+	fd_close(&vm->hit_fd);
+	fd_close(&vm->deadline_fd);
 	vm_memory_fini(&vm->memory);
 	freeze_fini(&vm->freeze);
 	pthread_mutex_destroy(&vm->end_lock);

@@ -16,7 +16,7 @@ fuzz-srcs-limiter := vmm/token_bucket.c
 vmm-fuzz += blk_req
 fuzz-srcs-blk_req := vmm/blk_req.c vmm/blk_image.c
 vmm-fuzz += image
-fuzz-srcs-image := vmm/boot_image.c vmm/unpack.c vmm/errmsg.c
+fuzz-srcs-image := vmm/boot_image.c vmm/unpack.c lib/errmsg.c
 fuzz-libs-image := $(vmm-libs)
 fuzz-args-image := -max_len=2048
 

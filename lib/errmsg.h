@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* One line for the user beside an error code: what was tried, on what, why. */
-#ifndef KTSTR_VMM_ERRMSG_H
-#define KTSTR_VMM_ERRMSG_H
+#ifndef KTSTR_LIB_ERRMSG_H
+#define KTSTR_LIB_ERRMSG_H
 
 #include <stddef.h>
 

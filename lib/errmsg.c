@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "vmm/errmsg.h"
+#include "lib/errmsg.h"
 
 #include <stdarg.h>
 #include <stdio.h>
