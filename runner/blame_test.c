@@ -7,22 +7,7 @@
 #include <string.h>
 
 #include "lib/test_run.h"
-
-/* Single quotes stand for double ones. */
-static json_t *parse(const char *text)
-{
-	char *copy = strdup(text), *p;
-	json_error_t error;
-	json_t *json;
-
-	for (p = copy; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	json = json_loads(copy, 0, &error);
-	ck_assert_msg(json, "%s: %s", error.text, copy);
-	free(copy);
-	return json;
-}
+#include "runner/test_json.h"
 
 static const char plan_text[] =
 	"{'workloads': [{'name': 'web', 'cpus': null}, {'name': 'reader', 'kind': 'io_rand_read', 'disk': 'data', 'cpus': [0, 1]},"
@@ -159,8 +144,8 @@ static const struct {
 
 START_TEST(each_cause_is_told_by_its_evidence)
 {
-	json_t *plan = parse(plan_text), *facts = parse(cases[_i].facts);
-	json_t *checks = parse(cases[_i].checks);
+	json_t *plan = json(plan_text), *facts = json(cases[_i].facts);
+	json_t *checks = json(cases[_i].checks);
 	json_t *blame = blame_new(plan, facts, checks);
 	const json_t *one = json_array_get(blame, 0);
 	const char *text = json_string_value(json_object_get(one, "text"));
@@ -182,7 +167,7 @@ END_TEST
 
 START_TEST(without_facts_nobody_is_blamed)
 {
-	json_t *plan = parse(plan_text), *checks = parse(FAIL("web.gap.max"));
+	json_t *plan = json(plan_text), *checks = json(FAIL("web.gap.max"));
 
 	ck_assert_ptr_null(blame_new(plan, NULL, checks));
 	json_decref(plan);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/test_run.h"
+#include "runner/test_json.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -38,41 +39,6 @@ static const char good_facts[] =
 	" 'workloads': {'hb': {'json': {'thread': {'0': {'max': 41}}, 'list': [99, 7]},"
 	"   'match': {'time': 0.25},"
 	"   'programs': [" PROGRAM("0") ", " PROGRAM("1") "]}}}";
-
-/* JSON with ' for ", which C can quote. */
-static json_t *json(const char *text)
-{
-	char *copy = strdup(text), *p;
-	json_error_t error;
-	json_t *value;
-
-	for (p = copy; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	value = json_loads(copy, JSON_DECODE_ANY, &error);
-	ck_assert_msg(value, "%s at %d: %s", error.text, error.position, copy);
-	free(copy);
-	return value;
-}
-
-/* Replace what stands at "a/b/0/c". */
-static void put(json_t *at, const char *path, const char *value)
-{
-	char *copy = strdup(path), *save, *key, *next;
-
-	key = strtok_r(copy, "/", &save);
-	while ((next = strtok_r(NULL, "/", &save))) {
-		at = json_is_array(at) ? json_array_get(at, atoi(key)) :
-					 json_object_get(at, key);
-		ck_assert_msg(at, "%s of %s is not there", key, path);
-		key = next;
-	}
-	if (json_is_array(at))
-		ck_assert(!json_array_set_new(at, atoi(key), json(value)));
-	else
-		ck_assert(!json_object_set_new(at, key, json(value)));
-	free(copy);
-}
 
 static struct judgement judge_with(const char *path, const char *value)
 {

@@ -7,23 +7,9 @@
 #include <string.h>
 
 #include "lib/test_run.h"
+#include "runner/test_json.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-static json_t *parse(const char *text)
-{
-	char *copy = strdup(text), *p;
-	json_error_t error;
-	json_t *value;
-
-	for (p = copy; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	value = json_loads(copy, JSON_DECODE_ANY, &error);
-	ck_assert_msg(value, "%s: %s", error.text, copy);
-	free(copy);
-	return value;
-}
 
 static const char plan_text[] =
 	"{'scheduler': {'name': 's', 'expect': 'running'}, 'disks': [],"
@@ -46,7 +32,7 @@ static json_t *boot(double rate, const char *p50, const char *host,
 		"   {'index': 1, 'iterations': 5, 'cpu_time_ns': %d}]}}}]}";
 
 	snprintf(text, sizeof(text), form, accel, host, rate, p50, share);
-	return parse(text);
+	return json(text);
 }
 
 #define QUIET "{'time_floor_ns': 1000, 'vcpu_steal_ratio': 0.01}"
@@ -112,9 +98,9 @@ static json_t *boots(const struct ratio_row *row, const double *rates)
 START_TEST(a_ratio_is_judged_by_pairs_of_boots)
 {
 	const struct ratio_row *row = &ratio_rows[_i];
-	json_t *plan = parse(plan_text);
+	json_t *plan = json(plan_text);
 	json_t *checks = json_pack("{s:{s:f},s:[],s:[o]}", "automatic", "noise",
-				   0.1, "checks", "ratios", parse(row->check));
+				   0.1, "checks", "ratios", json(row->check));
 	json_t *tests = boots(row, row->test);
 	json_t *controls = boots(row, row->control);
 	struct judge_arms arms = { tests, controls, row->control_verdict,
@@ -175,15 +161,15 @@ static const struct auto_row {
 START_TEST(fairness_and_noise)
 {
 	const struct auto_row *row = &auto_rows[_i];
-	json_t *plan = parse(plan_text), *facts;
+	json_t *plan = json(plan_text), *facts;
 	json_t *checks = json_pack("{s:o,s:[]}", "automatic",
-				   parse(row->automatic), "checks");
+				   json(row->automatic), "checks");
 	struct judgement j;
 
 	if (row->path)
 		json_object_set_new(json_array_get(json_object_get(plan,
 				    "workloads"), 0), row->path,
-				    parse(row->value));
+				    json(row->value));
 	facts = boot(5, "1", row->host, row->accel, row->share);
 	ck_assert_int_eq(0, judge(plan, checks, facts, &j));
 	ck_assert_msg(j.verdict == row->verdict, "%s: %s, %s", row->name,

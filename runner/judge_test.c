@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/test_run.h"
+#include "runner/test_json.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -56,44 +57,6 @@ static const char good_facts[] =
 	" 'vm': {'accel': 'emulated'}, 'host': {'time_floor_ns': 3000000},"
 	" 'phases': [{'name': 'warm', 'measure': false, 'complete': true, 'host_ns': 1000000000, 'sched': {'state': 'enabled'}},"
 	"  {'name': 'main', 'measure': true, 'complete': true, 'host_ns': 4000000000," PARTS "}]," PARTS "}";
-
-/* JSON with ' for ", which C can quote. */
-static json_t *json(const char *text)
-{
-	char *copy = strdup(text), *p;
-	json_error_t error;
-	json_t *value;
-
-	for (p = copy; *p; p++)
-		if (*p == '\'')
-			*p = '"';
-	value = json_loads(copy, JSON_DECODE_ANY, &error);
-	ck_assert_msg(value, "%s at %d: %s", error.text, error.position, copy);
-	free(copy);
-	return value;
-}
-
-/* Replace what stands at "a/b/0/c"; "-" removes it. */
-static void put(json_t *root, const char *path, const char *value)
-{
-	char *copy = strdup(path), *save, *key, *next;
-	json_t *at = root;
-
-	key = strtok_r(copy, "/", &save);
-	while ((next = strtok_r(NULL, "/", &save))) {
-		at = json_is_array(at) ? json_array_get(at, atoi(key)) :
-					 json_object_get(at, key);
-		ck_assert_msg(at, "%s of %s is not there", key, path);
-		key = next;
-	}
-	if (json_is_array(at))
-		ck_assert(!json_array_set_new(at, atoi(key), json(value)));
-	else if (!strcmp(value, "-"))
-		ck_assert_msg(!json_object_del(at, key), "%s", path);
-	else
-		ck_assert(!json_object_set_new(at, key, json(value)));
-	free(copy);
-}
 
 /* A case: the good run, and what is different in it. */
 struct court {
