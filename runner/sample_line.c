@@ -38,6 +38,22 @@ static void cpus(struct json_line *l, const char *key, const uint32_t *v,
 	json_line_close(l, ']');
 }
 
+static void clocks(struct json_line *l, const struct mon_sched *sched)
+{
+	unsigned int i;
+
+	json_line_key(l, "rq_clock");
+	json_line_open(l, '[');
+	for (i = 0; i < sched->nr_cpus; i++)
+		json_line_uint(l, sched->rq_clock[i]);
+	json_line_close(l, ']');
+	json_line_key(l, "idle");
+	json_line_open(l, '[');
+	for (i = 0; i < sched->nr_cpus; i++)
+		json_line_bool(l, sched->idle[i]);
+	json_line_close(l, ']');
+}
+
 void sample_line_begin(struct json_line *l, const struct sample_head *head,
 		       const struct mon_sched *sched)
 {
@@ -57,10 +73,17 @@ void sample_line_begin(struct json_line *l, const struct sample_head *head,
 		json_line_null(l);
 	cpus(l, "nr_running", sched->nr_running, sched->nr_cpus);
 	cpus(l, "scx_nr_running", sched->scx_nr_running, sched->nr_cpus);
+	cpus(l, "local_dsq_depth", sched->local_dsq_depth, sched->nr_cpus);
+	clocks(l, sched);
 	json_line_key(l, "state");
 	json_line_text(l, sample_scx_state(sched));
 	json_line_key(l, "ops");
 	json_line_text(l, *sched->ops_name ? sched->ops_name : NULL);
+	json_line_key(l, "bypass_depth");
+	if (sched->bypass_depth < 0)
+		json_line_null(l);
+	else
+		json_line_int(l, sched->bypass_depth);
 	json_line_key(l, "events");
 	json_line_open(l, '{');
 	for (i = 0; i < sched->nr_events; i++) {

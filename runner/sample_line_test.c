@@ -18,6 +18,10 @@ static void some_sched(struct mon_sched *s)
 		.nr_cpus = 3,
 		.nr_running = { 2, 0, 40 },
 		.scx_nr_running = { 1, MON_NO_VALUE, 0 },
+		.local_dsq_depth = { 0, MON_NO_VALUE, 7 },
+		.rq_clock = { 1ull << 41, 0, 5 },
+		.idle = { false, true, false },
+		.bypass_depth = 2,
 		.have_scx = true,
 		.state = MON_SCX_ENABLED,
 		.ops_name = "si\"mple",
@@ -68,12 +72,14 @@ START_TEST(a_sample_has_all_that_was_seen)
 	sample_line_disk(&l, "data", &st);
 	json_line_close(&l, '}');
 	assert_equal(json_pack(
-		"{s:i, s:i, s:i, s:i, s:[i,i,i], s:[i,n,i], s:s, s:s,"
-		" s:{s:i, s:I},"
+		"{s:i, s:i, s:i, s:i, s:[i,i,i], s:[i,n,i], s:[i,n,i],"
+		" s:[I,i,i], s:[b,b,b], s:s, s:s, s:i, s:{s:i, s:I},"
 		" s:{s:{s:b, s:i, s:i, s:i, s:i, s:i, s:i, s:i}}}",
 		"v", 1, "t_ns", 123456789, "late_ns", 1000, "phase", 4,
 		"nr_running", 2, 0, 40, "scx_nr_running", 1, 0,
-		"state", "enabled", "ops", "si\"mple",
+		"local_dsq_depth", 0, 7, "rq_clock", (json_int_t)1 << 41, 0, 5,
+		"idle", 0, 1, 0,
+		"state", "enabled", "ops", "si\"mple", "bypass_depth", 2,
 		"events", "SCX_EV_ONE", -5, "SCX_EV_TWO",
 		(json_int_t)1 << 40,
 		"disks", "data", "throttled", 1, "reads", 1, "writes", 2,
@@ -93,11 +99,14 @@ START_TEST(what_is_not_known_is_null)
 	s.nr_events = 0;
 	s.ops_name[0] = '\0';
 	s.have_scx = false; /* then its state is nothing */
+	s.bypass_depth = -1;
 	sample_line_begin(&l, &head, &s);
 	assert_equal(json_pack(
-		"{s:i, s:i, s:i, s:n, s:[], s:[], s:n, s:n, s:{}}",
+		"{s:i, s:i, s:i, s:n, s:[], s:[], s:[], s:[], s:[], s:n, s:n,"
+		" s:n, s:{}}",
 		"v", 1, "t_ns", 1, "late_ns", 2, "phase", "nr_running",
-		"scx_nr_running", "state", "ops", "events"), finished(&l));
+		"scx_nr_running", "local_dsq_depth", "rq_clock", "idle",
+		"state", "ops", "bypass_depth", "events"), finished(&l));
 }
 END_TEST
 

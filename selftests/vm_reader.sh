@@ -25,6 +25,15 @@ ok $? "simple: samples.jsonl has samples"
 jq -es 'all(.[]; (.nr_running | length) > 0 and (.disks.data | has("throttled")))' \
 	"$dir/samples.jsonl" >/dev/null
 ok $? "simple: each sample has run queues and the disk's gauge"
+is "simple: each has of every CPU its clock, its own queue and if it idles" true \
+	"$(jq -s '[.[] | select(.phase != null)] | length > 10 and
+		all(.[]; (.nr_running | length) as $n | .bypass_depth == 0 and
+		    ([.rq_clock, .idle, .local_dsq_depth] | all(length == $n)) and
+		    all(.rq_clock[]; . > 0) and
+		    all(.local_dsq_depth[]; . < 100)) and
+		([.[].idle[]] | any and (all | not)) and
+		([.[].rq_clock] | transpose | all(.[]; . == sort and .[0] < .[-1]))' \
+		"$dir/samples.jsonl")"
 
 run_ktstr "$scenario" --scheduler starve_one
 is "starve_one: exit status" 1 "$status"
