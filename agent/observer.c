@@ -35,6 +35,7 @@ struct start {
 	struct obs_dims dims;
 	struct bpf_map_info region;
 	unsigned int nr_programs;
+	bool reduced;		/* without its optional programs */
 	char *log;		/* owned: the verifier's */
 	char err_msg[512];
 };
@@ -69,6 +70,33 @@ static int step_open(struct start *s)
 	snprintf(path, sizeof(path), "%s/%s.bpf.o", s->env->dir, s->o->name);
 	s->o->obj = bpf_object__open_file(path, &opts);
 	return s->o->obj ? 0 : -errno;
+}
+
+static bool ends_in(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+
+	return len >= end_len && !strcmp(name + len - end_len, end);
+}
+
+static bool is_optional(const struct bpf_program *prog)
+{
+	return ends_in(bpf_program__name(prog), KTSTR_OBS_OPTIONAL);
+}
+
+/* Return: are there any? */
+static bool drop_optional(const struct observer *o)
+{
+	struct bpf_program *prog;
+	bool any = false;
+
+	bpf_object__for_each_program(prog, o->obj) {
+		if (!is_optional(prog))
+			continue;
+		any = true;
+		bpf_program__set_autoload(prog, false);
+	}
+	return any;
 }
 
 static int set_dims(struct start *s, uint64_t items)
@@ -124,6 +152,8 @@ static int step_set(struct start *s)
 		err = find_map(s, KTSTR_OBS_SHM, &shm);
 	if (!err)
 		err = bpf_map__set_value_size(region, bytes);
+	if (s->reduced)
+		drop_optional(s->o);
 	return err ? err : bpf_map__reuse_fd(shm, s->env->shm->map_fd);
 }
 
@@ -211,13 +241,6 @@ static int run_iterator(const struct bpf_link *link)
 	return n;
 }
 
-static bool ends_in(const char *name, const char *end)
-{
-	size_t len = strlen(name), end_len = strlen(end);
-
-	return len >= end_len && !strcmp(name + len - end_len, end);
-}
-
 /* Those whose names end in @when; links are in the order of programs. */
 static int run_iterators(const struct observer *o, const char *when)
 {
@@ -226,6 +249,8 @@ static int run_iterators(const struct observer *o, const char *when)
 	int err = 0;
 
 	bpf_object__for_each_program(prog, o->obj) {
+		if (!bpf_program__autoload(prog))
+			continue;
 		if (bpf_program__expected_attach_type(prog) == BPF_TRACE_ITER &&
 		    ends_in(bpf_program__name(prog), when))
 			err = run_iterator(o->links[i]);
@@ -267,6 +292,8 @@ static int step_attach(struct start *s)
 	int err;
 
 	bpf_object__for_each_program(prog, s->o->obj) {
+		if (!bpf_program__autoload(prog))
+			continue;
 		s->nr_programs++;
 		if (s->o->nr_links == OBSERVER_MAX_LINKS)
 			return -E2BIG;
@@ -311,18 +338,46 @@ void observer_verifier_says(const char *log, char *line, size_t len)
 	}
 }
 
-static json_t *failed_json(struct start *s, const char *stage, int err)
+static void say_why(const struct start *s, const char *stage, int err,
+		    char *message, size_t len)
 {
-	char message[sizeof(s->err_msg) + 512], says[256];
 	const char *why = s->err_msg[0] ? s->err_msg : first_warning;
+	char says[256];
 
 	observer_verifier_says(s->log, says, sizeof(says));
-	snprintf(message, sizeof(message), "%s: %s%s%s", stage,
+	snprintf(message, len, "%s: %s%s%s", stage,
 		 *why ? why : strerror(-err), *says ? ": " : "", says);
-	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "name", s->o->name,
-			 "state", "failed", "stage", stage, "errno", -err,
-			 "message", json_text(message, sizeof(message)),
-			 "log", json_text_tail(s->log, LOG_SENT));
+}
+
+/* @message: of what failed */
+static int run_steps(struct start *s, const char **stage, char *message,
+		     size_t len)
+{
+	size_t i;
+	int err = 0;
+
+	s->nr_programs = 0;
+	s->log[0] = '\0';
+	s->err_msg[0] = '\0';
+	for (i = 0; !err && i < NR_STEPS; i++) {
+		first_warning[0] = '\0';
+		*stage = steps[i].name;
+		err = steps[i].run(s);
+	}
+	if (err)
+		say_why(s, *stage, err, message, len);
+	return err;
+}
+
+static json_t *attached_json(const struct start *s, uint64_t load_ns,
+			     const char *without)
+{
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:o*}", "name",
+			 s->o->name, "state", "attached", "programs",
+			 s->nr_programs, "map_id", (json_int_t)s->region.id,
+			 "bytes", (json_int_t)s->region.value_size, "load_ns",
+			 (json_int_t)load_ns, "without", s->reduced ?
+			 json_text(without, strlen(without)) : NULL);
 }
 
 json_t *observer_start(struct observer *o, const char *name,
@@ -330,29 +385,32 @@ json_t *observer_start(struct observer *o, const char *name,
 {
 	struct start s = { .o = o, .env = env };
 	uint64_t start_ns = clock_now_ns();
+	char message[sizeof(s.err_msg) + 512];
+	const char *stage = NULL;
 	json_t *report;
-	size_t i;
-	int err = 0;
+	int err;
 
 	o->name = name;
 	s.log = calloc(1, LOG_BYTES);
 	if (!s.log)
 		return NULL;
 	libbpf_set_print(keep_warning);
-	for (i = 0; !err && i < NR_STEPS; i++) {
-		first_warning[0] = '\0';
-		err = steps[i].run(&s);
+	err = run_steps(&s, &stage, message, sizeof(message));
+	if (err && o->obj && drop_optional(o)) {
+		/* whichever of them it was, or none: all are left out */
+		observer_stop(o);
+		s.reduced = true;
+		err = run_steps(&s, &stage, message, sizeof(message));
 	}
 	if (err) {
-		report = failed_json(&s, steps[i - 1].name, err);
+		report = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "name",
+				   name, "state", "failed", "stage", stage,
+				   "errno", -err, "message",
+				   json_text(message, sizeof(message)), "log",
+				   json_text_tail(s.log, LOG_SENT));
 		observer_stop(o);
 	} else {
-		report = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I}", "name",
-				   name, "state", "attached", "programs",
-				   s.nr_programs, "map_id",
-				   (json_int_t)s.region.id, "bytes",
-				   (json_int_t)s.region.value_size, "load_ns",
-				   (json_int_t)(clock_now_ns() - start_ns));
+		report = attached_json(&s, clock_now_ns() - start_ns, message);
 	}
 	free(s.log);
 	return report;

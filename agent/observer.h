@@ -60,7 +60,8 @@ struct observer_env {
  *
  * Return: the body of KTSTR_MSG_OBSERVER, new reference: {name, state:
  * "attached", programs, map_id, bytes, load_ns}, or {name, state: "failed",
- * stage, errno, message, log}. NULL out of memory.
+ * stage, errno, message, log}. NULL out of memory. Where it had to do without
+ * its optional programs (KTSTR_OBS_OPTIONAL), "without" says why.
  */
 json_t *observer_start(struct observer *o, const char *name,
 		       const struct observer_env *env);

@@ -93,6 +93,9 @@ bool observe_on_message(struct observe *o, json_t *body)
 			 observe_why(one));
 		return true;
 	}
+	if (observe_without(one))
+		log_info("observer %s: in part: %s", name,
+			 observe_without(one));
 	/* as long as the plan makes it, or it is not what we know */
 	if ((uint64_t)int_of(body, "bytes") == one->bytes &&
 	    one->bytes <= KTSTR_OBS_MAX_BYTES && int_of(body, "map_id") > 0 &&
@@ -116,6 +119,11 @@ const char *observe_why(const struct observe_one *one)
 		return message;
 	return one->report ? "the agent and ktstr do not agree on the observer" :
 			     "the run ended before the observer was attached";
+}
+
+const char *observe_without(const struct observe_one *one)
+{
+	return json_string_value(json_object_get(one->report, "without"));
 }
 
 static void read_region(struct observe *o, struct observe_one *one)
@@ -332,14 +340,15 @@ static json_t *one_json(const struct observe *o, const struct observe_one *one,
 	double cpu_ns = (double)part->ns * o->dims.cpus;
 	const char *why = one->map_id ? NULL : observe_why(one);
 
-	return json_pack("{s:s, s:O?, s:o, s:o, s:o, s:o, s:o*}", "state",
+	return json_pack("{s:s, s:O?, s:o, s:o, s:o, s:o, s:o*, s:O*}", "state",
 			 one->map_id ? "attached" : "not available",
 			 "programs", json_object_get(one->report, "programs"),
 			 "run_count", number(c.known, c.run_count), "run_ns",
 			 number(c.known, c.run_ns), "cpu_ratio",
 			 c.known && cpu_ns > 0 ? json_real(c.run_ns / cpu_ns) :
 			 json_null(), "missed", number(c.known, c.missed),
-			 "why", why ? json_string(why) : NULL);
+			 "why", why ? json_string(why) : NULL,
+			 "without", json_object_get(one->report, "without"));
 }
 
 json_t *observe_json(const struct observe *o, const struct observe_part *part)

@@ -69,7 +69,10 @@ json_t *observe_sched_json(const struct observe *o,
  */
 
 enum observe_io_stage {
-	OBSERVE_IO_INTERRUPT,	/* the disk was done, to the block layer */
+	OBSERVE_IO_INTERRUPT,	/* the disk was done, to the interrupt's
+				 * handler */
+	OBSERVE_IO_BLOCK,	/* to the end of the request */
+	OBSERVE_IO_COMPLETE,	/* both; of an IO without interrupt too */
 	OBSERVE_IO_WAKE,	/* to the worker's wake-up */
 	OBSERVE_IO_RUN,		/* to its run */
 	OBSERVE_IO_TOTAL,	/* from the first to the last of these */
@@ -82,6 +85,8 @@ struct observe_io_sum {
 	uint64_t unpaired;	/* IOs without a record, whose worker slept */
 	uint64_t lost;		/* records overwritten before we came */
 	uint64_t awake;		/* IOs whose worker did not sleep */
+	uint64_t no_interrupt;	/* IOs paired, of which none is known, or whose
+				 * handler ran before the disk was done */
 	uint64_t frozen;	/* IOs during which the VM was frozen */
 	bool clock_unknown;	/* in one of the phases at least */
 };
@@ -112,7 +117,7 @@ json_t *observe_io_json(const struct observe *o, unsigned int workload,
 
 /**
  * observe_json() - observers{}: {NAME: {"state", "programs", "run_count",
- * "run_ns", "cpu_ratio", "missed", "why"}}
+ * "run_ns", "cpu_ratio", "missed", "why", "without"}}
  *
  * run_* are of @part, cpu_ratio of the time of all CPUs. What is not known is
  * null. New reference; NULL when none is asked for.

@@ -154,6 +154,12 @@ static bool same_sectors(const struct ktstr_obs_io *r, const struct io_wait *w)
 	       w->sector < r->sector + (r->bytes + 511ull) / 512;
 }
 
+static bool in_order(const struct ktstr_obs_io *r)
+{
+	return r->irq_ns <= r->complete_ns && r->complete_ns <= r->woken_ns &&
+	       r->woken_ns <= r->run_ns;
+}
+
 /*
  * Of several the last: with it the worker had all it waited for. @slept: did it
  * sleep at all, for whatever?
@@ -172,12 +178,38 @@ static const struct ktstr_obs_io *find(const struct io_log *log,
 		if (r->run_ns > w->return_ns)
 			break;
 		*slept = true;
-		if (r->complete_ns >= w->submit_ns &&
-		    r->woken_ns >= r->complete_ns && r->run_ns >= r->woken_ns &&
+		if (r->complete_ns >= w->submit_ns && in_order(r) &&
 		    same_sectors(r, w))
 			found = r;
 	}
 	return found;
+}
+
+/*
+ * Each stage but the first is by the guest's clock alone, and together they are
+ * the whole. Nothing is seen before it was done: where it seems so, by the
+ * clocks' error, the first stage took 0. A handler that ran before that was not
+ * called for this IO.
+ */
+static void add_stages(struct observe_io_sum *sum, const struct ktstr_obs_io *r,
+		       uint64_t done_ns, uint64_t error_ns)
+{
+	bool irq = r->irq_ns && r->irq_ns + error_ns >= done_ns;
+	uint64_t seen_ns = irq ? r->irq_ns : r->complete_ns;
+
+	if (done_ns > seen_ns)
+		done_ns = seen_ns;
+	if (irq) {
+		hist_add(&sum->stage[OBSERVE_IO_INTERRUPT],
+			 r->irq_ns - done_ns);
+		hist_add(&sum->stage[OBSERVE_IO_BLOCK],
+			 r->complete_ns - r->irq_ns);
+	}
+	sum->no_interrupt += !irq;
+	hist_add(&sum->stage[OBSERVE_IO_COMPLETE], r->complete_ns - done_ns);
+	hist_add(&sum->stage[OBSERVE_IO_WAKE], r->woken_ns - r->complete_ns);
+	hist_add(&sum->stage[OBSERVE_IO_RUN], r->run_ns - r->woken_ns);
+	hist_add(&sum->stage[OBSERVE_IO_TOTAL], r->run_ns - done_ns);
 }
 
 void observe_io_add(struct observe *o, unsigned int worker,
@@ -196,15 +228,7 @@ void observe_io_add(struct observe *o, unsigned int worker,
 	if (r && r->complete_ns + error_ns < done_ns)
 		r = NULL;
 	if (r) {
-		uint64_t seen_ns = r->complete_ns > done_ns ? r->complete_ns :
-							      done_ns;
-
-		hist_add(&sum->stage[OBSERVE_IO_INTERRUPT], seen_ns - done_ns);
-		hist_add(&sum->stage[OBSERVE_IO_WAKE],
-			 r->woken_ns - r->complete_ns);
-		hist_add(&sum->stage[OBSERVE_IO_RUN], r->run_ns - r->woken_ns);
-		hist_add(&sum->stage[OBSERVE_IO_TOTAL], r->run_ns > done_ns ?
-			 r->run_ns - done_ns : 0);
+		add_stages(sum, r, done_ns, error_ns);
 	} else {
 		sum->unpaired += slept;
 		sum->awake += !slept;
@@ -249,33 +273,54 @@ static const char *io_why(const struct observe *o,
 	return NULL;
 }
 
+/* As any histogram, and its sum: by it the stages add up. */
+static json_t *stage_json(const struct ktstr_hist *h, const char *why_not)
+{
+	json_t *json = why_not ? observe_not_available(why_not) : hist_json(h);
+
+	json_object_set_new(json, "sum", why_not ? json_null() :
+						   json_integer(h->sum_ns));
+	return json;
+}
+
+static const struct {
+	const char *name;
+	bool of_irq;		/* needs the observer's optional programs */
+} io_stages[OBSERVE_IO_STAGES] = {
+	[OBSERVE_IO_INTERRUPT] = { "interrupt", true },
+	[OBSERVE_IO_BLOCK] = { "block", true },
+	[OBSERVE_IO_COMPLETE] = { "complete", false },
+	[OBSERVE_IO_WAKE] = { "wake", false },
+	[OBSERVE_IO_RUN] = { "run", false },
+	[OBSERVE_IO_TOTAL] = { "total", false },
+};
+
 json_t *observe_io_json(const struct observe *o, unsigned int workload,
 			struct observe_io_sum *sum)
 {
-	static const char *const names[] = {
-		[OBSERVE_IO_INTERRUPT] = "interrupt",
-		[OBSERVE_IO_WAKE] = "wake",
-		[OBSERVE_IO_RUN] = "run",
-		[OBSERVE_IO_TOTAL] = "total",
-	};
+	const char *no_irq = observe_without(&o->one[OBS_IO_COMPLETION]);
 	json_t *stages = json_object();
 	const char *why;
 	int i;
 
 	add_losses(o, workload, sum);
 	why = io_why(o, sum);
-	for (i = 0; i < OBSERVE_IO_STAGES; i++)
-		json_object_set_new(stages, names[i], why ?
-				    observe_not_available(why) :
-				    hist_json(&sum->stage[i]));
-	return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:I}}", "io_ns", stages,
-			 "io_pairing",
+	for (i = 0; i < OBSERVE_IO_STAGES; i++) {
+		const char *not = why || !io_stages[i].of_irq ? why : no_irq;
+
+		json_object_set_new(stages, io_stages[i].name,
+				    stage_json(&sum->stage[i], not));
+	}
+	return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:I, s:o}}", "io_ns",
+			 stages, "io_pairing",
 			 "paired", (json_int_t)hist_total(
 					&sum->stage[OBSERVE_IO_RUN]),
 			 "unpaired", (json_int_t)sum->unpaired,
 			 "lost", (json_int_t)sum->lost,
 			 "awake", (json_int_t)sum->awake,
-			 "frozen", (json_int_t)sum->frozen);
+			 "frozen", (json_int_t)sum->frozen,
+			 "no_interrupt", why || no_irq ? json_null() :
+			 json_integer(sum->no_interrupt));
 }
 
 bool observe_has_io(const struct observe *o)

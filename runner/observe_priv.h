@@ -36,6 +36,9 @@ struct observe {
 /** observe_why() - why there is no result; NULL: there is */
 const char *observe_why(const struct observe_one *one);
 
+/** observe_without() - why it has no optional programs; NULL: it has them */
+const char *observe_without(const struct observe_one *one);
+
 /** observe_ran_json() - workloads.NAME.observed.who_ran */
 json_t *observe_ran_json(const struct observe *o, unsigned int workload,
 			 const struct observe_part *part);

@@ -301,13 +301,17 @@ static struct ktstr_obs_io_ring *ring_of(unsigned int worker)
 	return (struct ktstr_obs_io_ring *)guest.region + worker;
 }
 
-/* An IO that the disk did at @ms; seen, woken and run 1, 3 and 6 later. */
+/*
+ * An IO that the disk did at @ms; its interrupt 0.4, its end, wake-up and run
+ * 1, 3 and 6 later.
+ */
 static void record_io(unsigned int worker, uint64_t sector, uint64_t ms)
 {
 	struct ktstr_obs_io_ring *r = ring_of(worker);
 
 	r->events[r->head++ % KTSTR_OBS_IO_LEN] = (struct ktstr_obs_io){
 		.sector = sector,
+		.irq_ns = ms * MS + 4 * MS / 10,
 		.complete_ns = (ms + 1) * MS,
 		.woken_ns = (ms + 3) * MS,
 		.run_ns = (ms + 6) * MS,
@@ -361,12 +365,17 @@ START_TEST(an_io_is_told_apart_by_stage)
 	}
 	json = io_result(sum);
 	ck_assert_int_eq(400, number(stage(json, "run"), "count"));
-	ck_assert_int_eq(1 * MS, number(stage(json, "interrupt"), "max"));
+	ck_assert_int_eq(4 * MS / 10, number(stage(json, "interrupt"), "max"));
+	ck_assert_int_eq(6 * MS / 10, number(stage(json, "block"), "max"));
+	ck_assert_int_eq(1 * MS, number(stage(json, "complete"), "max"));
 	ck_assert_int_eq(2 * MS, number(stage(json, "wake"), "max"));
 	ck_assert_int_eq(3 * MS, number(stage(json, "run"), "max"));
 	ck_assert_int_eq(6 * MS, number(stage(json, "total"), "max"));
+	ck_assert_int_eq(400 * 6 * MS, number(stage(json, "total"), "sum"));
 	ck_assert_int_eq(0, number(json_object_get(json, "io_pairing"),
 				   "unpaired"));
+	ck_assert_int_eq(0, number(json_object_get(json, "io_pairing"),
+				   "no_interrupt"));
 	json_decref(json);
 	close_all();
 }
@@ -378,22 +387,23 @@ static const struct pair_case {
 	struct ktstr_obs_io record;
 	unsigned int worker;
 	enum { PAIRED, UNPAIRED, AWAKE } want;
-	uint64_t interrupt_ns;
+	uint64_t complete_ns;
 } pair_cases[] = {
-	{ "its own", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, PAIRED, MS },
-	{ "the end of a split one", { 804, 1001 * MS, 1002 * MS, 1003 * MS, 2048, 0 }, 1, PAIRED, MS },
-	{ "merged with others", { 700, 1001 * MS, 1002 * MS, 1003 * MS, 102400, 0 }, 1, PAIRED, MS },
-	{ "the clocks' error explains it", { 800, 998 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, PAIRED, 0 },
-	{ "seen before it was done", { 800, 997 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
-	{ "other sectors", { 808, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
-	{ "a write", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, KTSTR_OBS_IO_WRITE }, 1, UNPAIRED, 0 },
-	{ "of an IO before", { 800, 990 * MS, 996 * MS, 997 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
-	{ "backwards", { 800, 1003 * MS, 1002 * MS, 1001 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
-	{ "slept for something else", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, KTSTR_OBS_IO_OTHER }, 1, UNPAIRED, 0 },
-	{ "another worker's", { 800, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 0, AWAKE, 0 },
-	{ "after its time", { 800, 1001 * MS, 1002 * MS, 1008 * MS, 4096, 0 }, 1, AWAKE, 0 },
-	{ "before its time", { 800, 990 * MS, 991 * MS, 994 * MS, 4096, 0 }, 1, AWAKE, 0 },
-	{ "hostile", { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX }, 1, AWAKE, 0 },
+	{ "its own", { 800, 0, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, PAIRED, MS },
+	{ "the end of a split one", { 804, 0, 1001 * MS, 1002 * MS, 1003 * MS, 2048, 0 }, 1, PAIRED, MS },
+	{ "merged with others", { 700, 0, 1001 * MS, 1002 * MS, 1003 * MS, 102400, 0 }, 1, PAIRED, MS },
+	{ "the clocks' error explains it", { 800, 0, 998 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, PAIRED, 0 },
+	{ "seen before it was done", { 800, 0, 997 * MS, 999 * MS, 1003 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "other sectors", { 808, 0, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "a write", { 800, 0, 1001 * MS, 1002 * MS, 1003 * MS, 4096, KTSTR_OBS_IO_WRITE }, 1, UNPAIRED, 0 },
+	{ "of an IO before", { 800, 0, 990 * MS, 996 * MS, 997 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "backwards", { 800, 0, 1003 * MS, 1002 * MS, 1001 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "ended before its interrupt", { 800, 1002 * MS, 1001 * MS, 1003 * MS, 1004 * MS, 4096, 0 }, 1, UNPAIRED, 0 },
+	{ "slept for something else", { 800, 0, 1001 * MS, 1002 * MS, 1003 * MS, 4096, KTSTR_OBS_IO_OTHER }, 1, UNPAIRED, 0 },
+	{ "another worker's", { 800, 0, 1001 * MS, 1002 * MS, 1003 * MS, 4096, 0 }, 0, AWAKE, 0 },
+	{ "after its time", { 800, 0, 1001 * MS, 1002 * MS, 1008 * MS, 4096, 0 }, 1, AWAKE, 0 },
+	{ "before its time", { 800, 0, 990 * MS, 991 * MS, 994 * MS, 4096, 0 }, 1, AWAKE, 0 },
+	{ "hostile", { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX }, 1, AWAKE, 0 },
 };
 
 START_TEST(a_record_is_of_its_io_or_of_none)
@@ -411,9 +421,85 @@ START_TEST(a_record_is_of_its_io_or_of_none)
 		      hist_total(&sum->stage[OBSERVE_IO_RUN]), "%s", c->what);
 	ck_assert_msg((c->want == UNPAIRED) == sum->unpaired, "%s", c->what);
 	ck_assert_msg((c->want == AWAKE) == sum->awake, "%s", c->what);
-	ck_assert_msg(c->interrupt_ns ==
-		      sum->stage[OBSERVE_IO_INTERRUPT].max_ns, "%s", c->what);
+	ck_assert_msg(c->complete_ns ==
+		      sum->stage[OBSERVE_IO_COMPLETE].max_ns, "%s", c->what);
 	free(sum);
+	close_all();
+}
+END_TEST
+
+/* Of the same IO, which ends at 1003 ms, and runs at 1006: its interrupt. */
+static const struct irq_case {
+	const char *what;
+	uint64_t irq_ns;
+	bool counts;
+	uint64_t interrupt_ns, block_ns, total_ns;
+} irq_cases[] = {
+	{ "its own", 1001 * MS, true, MS, 2 * MS, 6 * MS },
+	{ "the clocks' error explains it", 998 * MS, true, 0, 5 * MS, 8 * MS },
+	{ "it was being handled already", 997 * MS, false, 0, 0, 6 * MS },
+	{ "none", 0, false, 0, 0, 6 * MS },
+	{ "at once", 1003 * MS, true, 3 * MS, 0, 6 * MS },
+};
+
+START_TEST(an_interrupt_is_of_its_io_or_of_none)
+{
+	const struct irq_case *c = &irq_cases[_i];
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	struct io_wait w = wait_of(800, 1000);
+	const struct ktstr_hist *s = sum->stage;
+
+	attach(OBS_IO_COMPLETION);
+	ring_of(1)->events[0] = (struct ktstr_obs_io){
+		800, c->irq_ns, 1003 * MS, 1004 * MS, 1006 * MS, 4096, 0 };
+	ring_of(1)->head = 1;
+	observe_phase_end(o, 0, NULL);
+	observe_io_add(o, 1, &w, 2 * MS, sum);
+	ck_assert_uint_eq(1, hist_total(&s[OBSERVE_IO_RUN]));
+	ck_assert_uint_eq(!c->counts, sum->no_interrupt);
+	ck_assert_uint_eq(c->counts, hist_total(&s[OBSERVE_IO_INTERRUPT]));
+	ck_assert_uint_eq(c->counts, hist_total(&s[OBSERVE_IO_BLOCK]));
+	ck_assert_uint_eq(c->interrupt_ns, s[OBSERVE_IO_INTERRUPT].sum_ns);
+	ck_assert_uint_eq(c->block_ns, s[OBSERVE_IO_BLOCK].sum_ns);
+	ck_assert_uint_eq(c->total_ns, s[OBSERVE_IO_TOTAL].sum_ns);
+	ck_assert_uint_eq(c->total_ns, s[OBSERVE_IO_COMPLETE].sum_ns +
+			  s[OBSERVE_IO_WAKE].sum_ns + s[OBSERVE_IO_RUN].sum_ns);
+	free(sum);
+	close_all();
+}
+END_TEST
+
+START_TEST(interrupts_that_are_not_seen_are_null_and_say_why)
+{
+	struct observe_io_sum *sum = calloc(1, sizeof(*sum));
+	struct io_wait w = wait_of(800, 1000);
+	json_t *json, *all;
+
+	open_for(OBS_IO_COMPLETION);
+	ck_assert(tell(json_pack("{s:s, s:s, s:i, s:i, s:I, s:s}", "name",
+				 "io_completion", "state", "attached",
+				 "programs", 4, "map_id", MAP_ID, "bytes",
+				 (json_int_t)guest.bytes, "without",
+				 "load: no such function")));
+	record_io(1, 800, 1000);
+	ring_of(1)->events[0].irq_ns = 0;
+	observe_phase_end(o, 0, NULL);
+	observe_io_add(o, 1, &w, 0, sum);
+	json = io_result(sum);
+	ck_assert_int_eq(MS, number(stage(json, "complete"), "max"));
+	ck_assert_int_eq(6 * MS, number(stage(json, "total"), "sum"));
+	ck_assert(json_is_null(json_object_get(stage(json, "interrupt"),
+					       "count")));
+	ck_assert(json_is_null(json_object_get(stage(json, "block"), "sum")));
+	ck_assert_str_eq("load: no such function", why(stage(json, "block")));
+	ck_assert(json_is_null(json_object_get(json_object_get(
+		json, "io_pairing"), "no_interrupt")));
+	json_decref(json);
+	all = observe_json(o, &ALL);
+	ck_assert_str_eq("load: no such function", json_string_value(
+		json_object_get(json_object_get(all, "io_completion"),
+				"without")));
+	json_decref(all);
 	close_all();
 }
 END_TEST
@@ -765,6 +851,9 @@ int main(void)
 	tcase_add_test(tc, an_io_is_told_apart_by_stage);
 	tcase_add_loop_test(tc, a_record_is_of_its_io_or_of_none, 0,
 			    sizeof(pair_cases) / sizeof(pair_cases[0]));
+	tcase_add_loop_test(tc, an_interrupt_is_of_its_io_or_of_none, 0,
+			    sizeof(irq_cases) / sizeof(irq_cases[0]));
+	tcase_add_test(tc, interrupts_that_are_not_seen_are_null_and_say_why);
 	tcase_add_test(tc, what_the_disk_did_not_tell_is_not_looked_for);
 	tcase_add_test(tc,
 		       overwritten_records_are_lost_and_too_many_are_too_many);

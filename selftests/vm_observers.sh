@@ -95,8 +95,9 @@ holds "work_conservation: and for long" \
 
 # --- a delay planted between wake-up and run ---
 
-observe io delay_io 1500 '"io_completion"' <<'T'
-set = { strength = 5 }
+reads() {
+	cat <<T
+${1:-}
 [[disk]]
 name = "data"
 size = "64M"
@@ -107,17 +108,53 @@ kind = "io_rand_read"
 workers = 2
 disk = "data"
 T
+}
+
+observe io delay_io 1500 '"io_completion"' < <(reads 'set = { strength = 5 }')
 holds "nearly each read was seen" \
 	'.workloads.reader.observed.io_pairing | .paired >= 100 and
 	 .unpaired + .lost <= .paired / 20'
 holds "the planted 5 ms are between wake-up and run" \
 	'.workloads.reader.observed.io_ns.run.p50 | . > 3.5e6 and . < 2e7'
 holds "and in no stage before" \
-	'.workloads.reader.observed.io_ns | .run.p50 > 2 * .interrupt.p50 and
+	'.workloads.reader.observed.io_ns | .run.p50 > 2 * .complete.p50 and
 	 .run.p50 > 2 * .wake.p50'
+holds "each stage has every IO, but those without an interrupt of its own" \
+	'.workloads.reader.observed | .io_pairing as $p | .io_ns |
+	 ([.complete.count, .wake.count, .run.count, .total.count] |
+	  all(. == $p.paired)) and .interrupt.count == .block.count and
+	 .interrupt.count + $p.no_interrupt == $p.paired'
+holds "an interrupt told of nearly each" \
+	'.workloads.reader.observed.io_pairing | .no_interrupt <= .paired / 10'
+holds "it took time to come, and to be handled" \
+	'.workloads.reader.observed.io_ns | .interrupt.sum > 0 and .block.sum > 0'
+holds "the stages are the whole" \
+	'.workloads.reader.observed | .io_pairing.no_interrupt as $none | .io_ns |
+	 .complete.sum + .wake.sum + .run.sum == .total.sum and
+	 (.complete.sum - .interrupt.sum - .block.sum |
+	  if $none == 0 then . == 0 else . >= 0 end) and
+	 ([.[].max] | max) == .total.max'
 holds "the stages are what io_wake has, but for the way to user space" \
 	'.workloads.reader | .observed.io_ns.total.p50 > 0 and
 	 .observed.io_ns.total.p50 <= .io_wake_ns.p50 * 1.04'
+
+# A kernel that has not what the interrupts are seen by: the name of it in this
+# copy of the command's observer is one that no kernel has.
+mkdir "$tmp/other" && cp "$ktstr" "$tmp/other/ktstr" &&
+	sed -i 's|fentry/blk_mq_complete_request|fentry/blk_mq_complete_reqXXXX|' \
+		"$tmp/other/ktstr"
+own=$ktstr
+ktstr=$tmp/other/ktstr
+observe without simple 500 '"io_completion"' < <(reads)
+ktstr=$own
+holds "without interrupts the other stages are there, and it says why" \
+	'.workloads.reader.observed | .io_pairing as $p | .io_ns |
+	 .complete.count == $p.paired and .run.count == $p.paired and
+	 $p.paired > 20 and .complete.sum + .wake.sum + .run.sum == .total.sum and
+	 .interrupt.count == null and .block.sum == null and
+	 $p.no_interrupt == null and (.block.why | contains("reqXXXX"))'
+holds "and the observer is attached" '.observers.io_completion |
+	.state == "attached" and (.without | contains("reqXXXX"))'
 
 # --- a task that is woken and never runs ---
 

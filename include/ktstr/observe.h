@@ -19,6 +19,11 @@
 /* Iterators over tasks that the agent runs, by the end of their names. */
 #define KTSTR_OBS_AT_START "_existing"	/* once, when all is attached */
 #define KTSTR_OBS_AT_END "_waiting"	/* after each phase's end */
+/*
+ * Programs that a kernel may refuse, by the end of their names: the observer
+ * then does without any of them.
+ */
+#define KTSTR_OBS_OPTIONAL "_optional"
 #define KTSTR_OBS_MAX_BYTES (64u << 20)	/* of a region */
 
 /*
@@ -79,15 +84,17 @@ _Static_assert(sizeof(struct ktstr_obs_wake) == sizeof(struct ktstr_hist) + 24,
 
 struct ktstr_obs_io {
 	__u64 sector;		/* of 512 bytes; of the request that woke it */
-	__u64 complete_ns;	/* the block layer ends it; guest's clock, as
-				 * all here */
+	__u64 irq_ns;		/* the handler of the interrupt that it came
+				 * with is entered; guest's clock, as all here.
+				 * 0: there was none, or none is known */
+	__u64 complete_ns;	/* the block layer ends it */
 	__u64 woken_ns;		/* the worker is runnable */
 	__u64 run_ns;		/* it is switched to */
 	__u32 bytes;
 	__u32 flags;		/* KTSTR_OBS_IO_ */
 };
 
-_Static_assert(sizeof(struct ktstr_obs_io) == 40, "ktstr_obs_io");
+_Static_assert(sizeof(struct ktstr_obs_io) == 48, "ktstr_obs_io");
 
 struct ktstr_obs_io_ring {
 	__u64 head;		/* entries ever written; the next goes to
@@ -97,7 +104,7 @@ struct ktstr_obs_io_ring {
 	struct ktstr_obs_io events[KTSTR_OBS_IO_LEN];
 };
 
-_Static_assert(sizeof(struct ktstr_obs_io_ring) == 64 + 40 * KTSTR_OBS_IO_LEN,
+_Static_assert(sizeof(struct ktstr_obs_io_ring) == 64 + 48 * KTSTR_OBS_IO_LEN,
 	       "ktstr_obs_io_ring");
 
 /*

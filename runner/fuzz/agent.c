@@ -103,7 +103,7 @@ static const struct message {
 	  " \"errno\": %u, \"message\": \"%x\"}" },
 	{ KTSTR_MSG_OBSERVER,
 	  "{\"name\": \"io_completion\", \"state\": \"attached\","
-	  " \"map_id\": %u, \"bytes\": 30912, \"n\": %u}" },
+	  " \"map_id\": %u, \"bytes\": 37056, \"without\": \"%x\"}" },
 	{ KTSTR_MSG_OBSERVER,
 	  "{\"name\": \"who_ran\", \"state\": \"attached\","
 	  " \"map_id\": %u, \"bytes\": 2560, \"n\": %u}" },
