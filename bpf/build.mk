@@ -14,7 +14,7 @@ LLVM_STRIP ?= $(subst clang,llvm-strip,$(CLANG_BPF))
 
 bpf-objs := simple fifo per_llc faults/starve_one faults/stall faults/map_lies \
 	faults/delay_io faults/unfair faults/idle_leak \
-	faults/late_kworker
+	faults/late_kworker faults/slow_exit
 bpf-objs += $(addprefix observers/,wake_latency io_completion who_ran \
 	work_conservation)
 bpf-objs := $(patsubst %,$(O)/bpf/%.bpf.o,$(bpf-objs))

@@ -27,6 +27,8 @@
 	X(idle_leak, "bpf/faults/idle_leak.bpf.o", true, \
 	  "leaves CPUs idle with work queued") \
 	X(late_kworker, "bpf/faults/late_kworker.bpf.o", true, \
-	  "holds the kernel's per-CPU threads")
+	  "holds the kernel's per-CPU threads") \
+	X(slow_exit, "bpf/faults/slow_exit.bpf.o", true, \
+	  "leaves after a while, and takes its time")
 
 #endif
