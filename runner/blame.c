@@ -68,7 +68,17 @@ static bool is_own(const struct scene *s, const json_t *look)
 	return !strcmp(name, own);
 }
 
-/* The death, else the victim's own, else the last one of that phase. */
+/* How much a look tells of what is to be explained. */
+static unsigned int worth(const struct scene *s, const json_t *look)
+{
+	const char *why = text(look, "why");
+
+	if (why && !strcmp(why, "death"))
+		return 2;
+	return is_own(s, look) ? 3 : 1;
+}
+
+/* The victim's own, else the death, else the last one of that phase. */
 static const json_t *look_of(const struct scene *s)
 {
 	const json_t *list = json_object_get(json_object_get(s->facts,
@@ -76,16 +86,10 @@ static const json_t *look_of(const struct scene *s)
 	const json_t *found = NULL, *look;
 	size_t i;
 
-	json_array_foreach(list, i, look) {
-		const char *why = text(look, "why");
-
-		if (!look_counts(s, look))
-			continue;
-		if (why && !strcmp(why, "death"))
-			return look;
-		if (!found || !is_own(s, found))
+	json_array_foreach(list, i, look)
+		if (look_counts(s, look) &&
+		    (!found || worth(s, look) >= worth(s, found)))
 			found = look;
-	}
 	return found;
 }
 

@@ -131,6 +131,16 @@ static const struct {
 	  "{'why': 'gap', 'name': 'web/1', 'phase': 'run', 'tasks': [{'cpu': 1, 'pid': 11, 'running': false, 'dsq': '7', 'dsq_nr': 2, 'dsq_place': 2}]},"
 	  "{'why': 'gap', 'name': 'web/0', 'phase': 'run', 'tasks': [{'cpu': 0, 'pid': 11, 'running': true}]}]}}"), FAIL("web.gap.max"), "others",
 	  "In the frozen look at its wait, task 11 waited on CPU 1, on the 7 queue as number 2 of 2." },
+	/* and before that of a death in the same phase, which says more than the last one */
+	{ "{" HOST PHASE(SCHED, DISK, ", 'looks': {'list': ["
+	  "{'why': 'death', 'phase': 'run', 'tasks': [{'cpu': 0, 'pid': 11, 'running': true}]},"
+	  "{'why': 'gap', 'name': 'web/1', 'phase': 'run', 'tasks': [{'cpu': 1, 'pid': 11, 'running': false, 'dsq': 'bypass', 'dsq_nr': 2}]},"
+	  "{'why': 'every', 'phase': 'run', 'tasks': []}]}}"), FAIL("web.gap.max"), "others",
+	  "In the frozen look at its wait, task 11 waited on CPU 1, on the bypass queue with 2 tasks." },
+	{ "{" HOST PHASE(SCHED, DISK, ", 'looks': {'list': ["
+	  "{'why': 'death', 'phase': 'run', 'tasks': [{'cpu': 0, 'pid': 11, 'running': true}]},"
+	  "{'why': 'every', 'phase': 'run', 'tasks': []}]}}"), FAIL("web.gap.max"), "others",
+	  "In the frozen look when the scheduler died, task 11 ran on CPU 0." },
 	/* over all phases: the longest of a measured one */
 	{ "{" HOST "'phases': [{'name': 'warm', 'measure': false}, {'name': 'run', 'measure': true}], 'duration_ns': 1000000000, 'workloads': {'web': {'workers_detail': ["
 	  "{'index': 1, 'pid': 11, 'gap_max_ns': 900000000}]}}" GAP("11", ON_Q(HOG) "," ON_Q(HOG)) "}", "[{'metric': 'web.gap.max', 'verdict': 'fail'}]", "others",
