@@ -164,7 +164,7 @@ static bool by_bypass(const struct scene *s, FILE *to)
 	double ns = number(json_object_get(s->part, "sched"), "bypass_ns");
 
 	if (blame_gap_most(&s->gap, s->gap.bypass)) {
-		fprintf(to, "The scheduler was not in charge: in %u of %u samples of its wait it was on the kernel's own queue for a scheduler that is bypassed. ",
+		fprintf(to, "The scheduler was not in charge: in %u of %u samples of its wait the kernel had it bypassed. ",
 			s->gap.bypass, s->gap.nr);
 		return true;
 	}

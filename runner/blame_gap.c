@@ -101,7 +101,9 @@ static void add_runnable(struct blame_gap *gap, const json_t *seen,
 
 	gap->runnable++;
 	gap->kept += json_is_true(json_object_get(seen, "ext")) && !dsq;
-	gap->bypass += is(dsq, "bypass");
+	/* of one scheduler below another the queue alone tells */
+	gap->bypass += json_is_true(json_object_get(seen, "bypassed")) ||
+		is(dsq, "bypass");
 	if (dsq)
 		count(queues, dsq, 0);
 	if (number(seen, "dsq_nr") > gap->dsq_nr_max)

@@ -15,7 +15,7 @@ struct blame_gap {
 	unsigned int runs, runnable, blocked, sleeps;
 	/* of the runnable ones */
 	unsigned int kept;	/* sched_ext has it, on no dispatch queue */
-	unsigned int bypass;	/* on the kernel's own queue for that */
+	unsigned int bypass;	/* it has, and its scheduler is bypassed */
 	unsigned int cpu_idle;	/* its CPU ran nothing */
 	const char *dsq;	/* the queue that it was on most; NULL: none */
 	unsigned int on_dsq;	/* so often */

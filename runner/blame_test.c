@@ -43,6 +43,8 @@ static const char plan_text[] =
 #define ON_Q(more) "{'is': 'runnable', 'ext': true, 'dsq': '7', 'dsq_nr': 3, " more "}"
 #define LOCAL(more) "{'is': 'runnable', 'ext': true, 'dsq': 'local', 'dsq_nr': 1, " more "}"
 #define BYPASS(more) "{'is': 'runnable', 'ext': true, 'dsq': 'bypass', 'dsq_nr': 1, " more "}"
+/* as the kernel says; the queue alone tells of a scheduler below another */
+#define BYPASSED(dsq) "{'is': 'runnable', 'ext': true, 'bypassed': true, 'dsq': " dsq ", 'dsq_nr': 1, " HOG "}"
 #define NO_Q(more) "{'is': 'runnable', 'ext': true, 'dsq': null, 'dsq_nr': null, " more "}"
 #define FAIR(more) "{'is': 'runnable', 'ext': false, 'dsq': null, 'dsq_nr': null, " more "}"
 #define AT_DISK(how) "{'is': 'blocked', 'disk': {'is': '" how "', 'done': 5}, " NONE "}"
@@ -103,7 +105,9 @@ static const struct {
 	  "Others had its CPU: in 2 of 2 samples of its wait, most often hog[7]." },
 	{ "{" HOST PHASE("{'idle_while_waiting_ratio': 0.9}", DISK, GAP("12", ON_Q(HOG) "," ON_Q(HOG)) "}"), FAIL("reader.gap.max"), "idle", "in 90 % of the samples one was" },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", BYPASS(NONE) "," BYPASS(HOG)) "}"), FAIL("web.gap.max"), "bypass",
-	  "in 2 of 2 samples of its wait it was on the kernel's own queue" },
+	  "in 2 of 2 samples of its wait the kernel had it bypassed." },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", BYPASSED("'local'") "," BYPASSED("null") "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "bypass",
+	  "in 2 of 3 samples of its wait the kernel had it bypassed." },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ASLEEP "," ASLEEP "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "sleep",
 	  "It was asleep, and nobody woke it: in 2 of 3 samples of its wait." },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", WOKEN "," WOKEN) "}"), FAIL("web.gap.max"), "others", "it was being woken, or stopped." },

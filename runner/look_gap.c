@@ -29,6 +29,12 @@ const char *look_dsq_name(uint64_t dsq_id, char text[32])
 	return text;
 }
 
+bool gap_bypassed(const struct mon_sched *sched)
+{
+	return sched->have_scx && (sched->bypass_depth > 0 ||
+				   sched->state == MON_SCX_DISABLING);
+}
+
 int gap_watch_init(struct gap_watch *g, unsigned int nr_workers,
 		   uint64_t look_ns)
 {
@@ -214,10 +220,10 @@ static json_t *seen_json(const struct gap_seen *seen, uint64_t start_ns)
 	char text[32];
 
 	return json_pack(
-		"{s:I, s:s, s:i, s:b, s:o, s:o, s:{s:I, s:s, s:b}, s:o}",
+		"{s:I, s:s, s:i, s:b, s:b, s:o, s:o, s:{s:I, s:s, s:b}, s:o}",
 		"at_ns", (json_int_t)(seen->at_ns - start_ns),
 		"is", doing_name(seen), "cpu", (int)task->cpu,
-		"ext", seen->now.ext,
+		"ext", seen->now.ext, "bypassed", seen->bypassed,
 		"dsq", queued ? json_string(look_dsq_name(task->dsq_id, text)) :
 		json_null(),
 		"dsq_nr", queued ? json_integer(task->dsq_nr) : json_null(),

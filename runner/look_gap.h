@@ -39,6 +39,7 @@ enum gap_disk {
 struct gap_seen {
 	uint64_t at_ns;		/* guest clock */
 	struct mon_task_now now;
+	bool bypassed;		/* it waited while sched_ext's scheduler was */
 	enum gap_disk disk;
 	uint64_t disk_done;	/* requests it has completed so far */
 };
@@ -126,6 +127,13 @@ void gap_watch_missed(struct gap_watch *g, unsigned int worker);
 json_t *gap_watch_json(const struct gap_watch *g,
 		       json_t *(*worker)(void *ctx, unsigned int worker),
 		       void *ctx);
+
+/**
+ * gap_bypassed() - does the kernel schedule sched_ext's tasks by itself?
+ *
+ * Kernels that do not show the depth of bypass tell only by taking one off.
+ */
+bool gap_bypassed(const struct mon_sched *sched);
 
 /** look_dsq_name() - "global", "local", "bypass" or an id; @text of 32 bytes */
 const char *look_dsq_name(uint64_t dsq_id, char text[32]);

@@ -252,6 +252,30 @@ START_TEST(no_look_where_none_is_wanted)
 END_TEST
 
 static const struct {
+	struct mon_sched sched;
+	bool bypassed;
+} bypass_cases[] = {
+	{ { .have_scx = true, .state = MON_SCX_ENABLED }, false },
+	{ { .have_scx = true, .state = MON_SCX_ENABLED, .bypass_depth = 1 },
+	  true },
+	{ { .have_scx = true, .state = MON_SCX_DISABLED, .bypass_depth = -1 },
+	  false },
+	/* of an older kernel's depth there is no word */
+	{ { .have_scx = true, .state = MON_SCX_ENABLED, .bypass_depth = -1 },
+	  false },
+	{ { .have_scx = true, .state = MON_SCX_DISABLING, .bypass_depth = -1 },
+	  true },
+	{ { .state = MON_SCX_DISABLING, .bypass_depth = 1 }, false },
+};
+
+START_TEST(a_scheduler_is_bypassed_by_its_depth_or_its_state)
+{
+	ck_assert_int_eq(bypass_cases[_i].bypassed,
+			 gap_bypassed(&bypass_cases[_i].sched));
+}
+END_TEST
+
+static const struct {
 	struct gap_seen seen;
 	const char *json;
 } json_cases[] = {
@@ -260,17 +284,17 @@ static const struct {
 			       .dsq_nr = 3 },
 		     .curr = { .pid = 9, .comm = "hog" } } },
 	  "{\"at_ns\": 5, \"is\": \"runnable\", \"cpu\": 1, \"ext\": true,"
-	  " \"dsq\": \"7\", \"dsq_nr\": 3, \"disk\": null,"
+	  " \"bypassed\": false, \"dsq\": \"7\", \"dsq_nr\": 3, \"disk\": null,"
 	  " \"curr\": {\"pid\": 9, \"comm\": \"hog\", \"idle\": false}}" },
 	{ { .now = { .doing = MON_TASK_RUNNABLE, .ext = true,
-		     .curr = { .idle = true } } },
+		     .curr = { .idle = true } }, .bypassed = true },
 	  "{\"at_ns\": 5, \"is\": \"runnable\", \"cpu\": 0, \"ext\": true,"
-	  " \"dsq\": null, \"dsq_nr\": null, \"disk\": null,"
+	  " \"bypassed\": true, \"dsq\": null, \"dsq_nr\": null, \"disk\": null,"
 	  " \"curr\": {\"pid\": 0, \"comm\": \"\", \"idle\": true}}" },
 	{ { .now = { .doing = MON_TASK_BLOCKED }, .disk = GAP_DISK_THROTTLED,
 	    .disk_done = 12 },
 	  "{\"at_ns\": 5, \"is\": \"blocked\", \"cpu\": 0, \"ext\": false,"
-	  " \"dsq\": null, \"dsq_nr\": null,"
+	  " \"bypassed\": false, \"dsq\": null, \"dsq_nr\": null,"
 	  " \"disk\": {\"is\": \"throttled\", \"done\": 12},"
 	  " \"curr\": {\"pid\": 0, \"comm\": \"\", \"idle\": false}}" },
 };
@@ -328,6 +352,8 @@ int main(void)
 	tcase_add_test(tc, looks_are_few_apart_and_one_for_a_worker);
 	tcase_add_test(tc, a_look_that_came_too_late_is_none);
 	tcase_add_test(tc, no_look_where_none_is_wanted);
+	tcase_add_loop_test(tc, a_scheduler_is_bypassed_by_its_depth_or_its_state,
+			    0, sizeof(bypass_cases) / sizeof(bypass_cases[0]));
 	tcase_add_loop_test(tc, a_sample_is_told_as_it_was, 0,
 			    sizeof(json_cases) / sizeof(json_cases[0]));
 	tcase_add_test(tc, queues_of_the_kernels_own_have_names);

@@ -148,6 +148,15 @@ static void disk_seen(const struct session *s, int disk, struct gap_seen *seen)
 		st.others;
 }
 
+/* As of one that waits: who runs or sleeps has nothing of it. */
+static bool is_bypassed(const struct session *s, const struct mon_task_now *now)
+{
+	struct mon_sched sched;
+
+	return now->ext && !sampler_sched(s->sampler, &sched) &&
+		gap_bypassed(&sched);
+}
+
 static void see_worker(struct session *s, unsigned int nr, uint64_t now_ns,
 		       unsigned int *reads)
 {
@@ -161,9 +170,11 @@ static void see_worker(struct session *s, unsigned int nr, uint64_t now_ns,
 	++*reads;
 	/* the disk first: it may only seem to have been busier */
 	disk_seen(s, g->disks[nr], &seen);
-	if (!sampler_read_task(s->sampler, w->pid, &g->watch.workers[nr].task,
-			       &seen.now))
-		gap_watch_add(&g->watch, nr, &seen);
+	if (sampler_read_task(s->sampler, w->pid, &g->watch.workers[nr].task,
+			      &seen.now))
+		return;
+	seen.bypassed = is_bypassed(s, &seen.now);
+	gap_watch_add(&g->watch, nr, &seen);
 }
 
 static void tell_due(struct gaps *g, uint64_t now_ns)

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Who is blamed, further: a scheduler that is bypassed while it leaves. What a
+# scheduler that is in charge, and a disk, can do is in vm_blame.sh.
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# blamed WHAT WORKLOAD CAUSE TEXT-PATTERN: for the gap of that workload
+blamed() {
+	local one
+	one=$(jq -c --arg m "$2.gap.max" \
+		'[.blame[]? | select(.metric == $m)][0]' "$result")
+	is "$1: cause" "$3" "$(jq -r .cause <<<"$one")"
+	like "$1: evidence" "$4" "$(jq -r .text <<<"$one")"
+}
+
+# One CPU: the kernel's thread that takes the scheduler off has it all the while.
+cat >"$tmp/bypass.toml" <<'T'
+schema = 1
+name = "bypass"
+[vm]
+topology = "1n1l1c1t"
+memory = "512M"
+deadline = "90s"
+[telemetry]
+interval = "50ms"
+[automatic]
+gap = "500ms"
+[scheduler]
+builtin = "slow_exit"
+expect = "exit"
+set = { exit_after_ns = 1500000000 }
+[[workload]]
+name = "spin"
+kind = "spin"
+[[phase]]
+name = "run"
+duration = "4s"
+T
+run_ktstr "$tmp/bypass.toml"
+is "slow_exit: exit status" 1 "$status"
+holds "slow_exit: it left by itself, as expected" \
+	'.checks[] | select(.automatic == "scheduler") |
+	 .verdict == "pass" and .value == "exit"'
+blamed "slow_exit" spin bypass \
+	'not in charge: in [0-9]+ of [0-9]+ samples of its wait the kernel had it bypassed'
+blamed "slow_exit: the queue and who had the CPU" spin bypass \
+	'on the bypass queue with up to [0-9]+ tasks; its CPU then ran sched_ext_helpe\['
+blamed "slow_exit: the look" spin bypass \
+	'frozen look at its wait, task [0-9]+ waited on CPU 0, on the bypass queue.* ran sched_ext_helpe\['
+facts "slow_exit: its workers were served until then" \
+	'any(.gaps[]; .from_ns >= 100000000)'
+
+done_testing
