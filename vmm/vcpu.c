@@ -97,7 +97,6 @@ int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd,
 
 	v->index = cfg->index;
 	v->apic_id = topology_cpu_get(cfg->topology, cfg->index).apic_id;
-	atomic_store_explicit(&v->schedstat_fd, -1, memory_order_relaxed);
 	v->fd = ioctl(vm_fd, KVM_CREATE_VCPU, (unsigned long)v->apic_id);
 	if (v->fd < 0)
 		return errmsg_errno(e, -errno,
@@ -123,10 +122,8 @@ int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd,
 
 void vcpu_fini(struct vcpu *v)
 {
-	int fd = atomic_load_explicit(&v->schedstat_fd, memory_order_relaxed);
-
-	if (fd >= 0)
-		close(fd);
+	if (atomic_load_explicit(&v->timed, memory_order_relaxed))
+		thread_time_close(&v->time);
 	if (v->run)
 		munmap(v->run, v->run_bytes);
 	if (v->fd >= 0)
@@ -297,35 +294,17 @@ static bool handle_exit(struct vcpu *v)
 
 /* ------------------------------------------------------------ thread ---- */
 
-static bool schedstat_read(int fd, uint64_t *run_ns, uint64_t *wait_ns)
-{
-	unsigned long long run, wait;
-	char buf[96];
-	ssize_t n = fd < 0 ? -1 : pread(fd, buf, sizeof(buf) - 1, 0);
-
-	if (n <= 0)
-		return false;
-	buf[n] = '\0';
-	if (sscanf(buf, "%llu %llu", &run, &wait) != 2)
-		return false;
-	*run_ns = run;
-	*wait_ns = wait;
-	return true;
-}
-
 static void thread_prepare(struct vcpu *v)
 {
-	char name[16], path[64];
+	char name[16];
 	sigset_t set;
 	int err;
 
 	snprintf(name, sizeof(name), "vcpu%u", v->index);
 	pthread_setname_np(pthread_self(), name);
-	/* Opened here, once: a reading is then one pread by anybody. */
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/schedstat",
-		 syscall(SYS_gettid));
-	atomic_store_explicit(&v->schedstat_fd, open(path, O_RDONLY | O_CLOEXEC),
-			      memory_order_release);
+	thread_time_open(&v->time);
+	/* Release: pairs with the acquire of vcpu_time_read(). */
+	atomic_store_explicit(&v->timed, true, memory_order_release);
 	if (v->cpus) {
 		err = pthread_setaffinity_np(pthread_self(), sizeof(*v->cpus),
 					     v->cpus);
@@ -340,12 +319,8 @@ static void thread_prepare(struct vcpu *v)
 
 static void thread_finish(struct vcpu *v)
 {
-	int fd = atomic_load_explicit(&v->schedstat_fd, memory_order_relaxed);
-	struct timespec run;
-
-	/* schedstat is as old as the last tick; to ask this clock renews it. */
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &run);
-	(void)schedstat_read(fd, &v->final_run_ns, &v->final_wait_ns);
+	(void)thread_time_read(&v->time, &v->final_time);
+	v->final_time.runnable = false;
 	/* Release: pairs with the acquire of vcpu_stats_read(). */
 	atomic_store_explicit(&v->finished, true, memory_order_release);
 }
@@ -468,6 +443,7 @@ void vcpu_join(struct vcpu *v)
 void vcpu_stats_read(const struct vcpu *v, struct vm_vcpu_stats *st)
 {
 	const struct vcpu_counters *c = &v->counters;
+	struct vm_thread_time now;
 
 	*st = (struct vm_vcpu_stats){
 		.exits = atomic_load_explicit(&c->exits, memory_order_relaxed),
@@ -480,13 +456,21 @@ void vcpu_stats_read(const struct vcpu *v, struct vm_vcpu_stats *st)
 		.exits_other =
 			atomic_load_explicit(&c->other, memory_order_relaxed),
 	};
+	if (vcpu_time_read(v, &now))
+		return;
+	st->run_ns = now.run_ns;
+	st->wait_ns = now.wait_ns;
+}
+
+int vcpu_time_read(const struct vcpu *v, struct vm_thread_time *now)
+{
 	/* Acquire: pairs with the release of thread_finish(). */
 	if (atomic_load_explicit(&v->finished, memory_order_acquire)) {
-		st->run_ns = v->final_run_ns;
-		st->wait_ns = v->final_wait_ns;
-		return;
+		*now = v->final_time;
+		return v->final_time.run_ns ? 0 : -ENOTSUP;
 	}
-	(void)schedstat_read(atomic_load_explicit(&v->schedstat_fd,
-						  memory_order_acquire),
-			     &st->run_ns, &st->wait_ns);
+	/* Acquire: pairs with the release of thread_prepare(). */
+	if (!atomic_load_explicit(&v->timed, memory_order_acquire))
+		return -ESRCH;
+	return thread_time_read(&v->time, now);
 }

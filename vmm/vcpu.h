@@ -13,6 +13,7 @@
 #include "vmm/cpuid.h"
 #include "vmm/devices.h"
 #include "vmm/freeze.h"
+#include "vmm/thread_time.h"
 
 /* Interrupts KVM_RUN. Its handler does nothing; all other threads ignore it. */
 #define VCPU_SIGNAL SIGRTMIN
@@ -47,9 +48,10 @@ struct vcpu {
 	bool started;		/* @thread is to be joined */
 	_Atomic bool stop;	/* set before the signal */
 	struct vcpu_counters counters;
-	_Atomic int schedstat_fd; /* of the thread; owned; -1 until it runs */
-	_Atomic bool finished;	/* release: the two below are final */
-	uint64_t final_run_ns, final_wait_ns;
+	struct thread_time time; /* owned; the thread's, until @timed */
+	_Atomic bool timed;	/* release: @time is there to be read */
+	_Atomic bool finished;	/* release: what is below is final */
+	struct vm_thread_time final_time;
 };
 
 /* What vcpu_init() needs beside the VM's fd. */
@@ -91,5 +93,8 @@ void vcpu_kick_out(struct vcpu *v);
 void vcpu_join(struct vcpu *v);
 
 void vcpu_stats_read(const struct vcpu *v, struct vm_vcpu_stats *st);
+
+/** vcpu_time_read() - see vm_vcpu_time_read() */
+int vcpu_time_read(const struct vcpu *v, struct vm_thread_time *now);
 
 #endif

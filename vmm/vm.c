@@ -659,6 +659,14 @@ void vm_vcpu_stats_read(const struct vm *vm, unsigned int vcpu,
 		vcpu_stats_read(&vm->vcpus[vcpu], st);
 }
 
+int vm_vcpu_time_read(const struct vm *vm, unsigned int vcpu,
+		      struct vm_thread_time *now)
+{
+	if (vcpu >= vm->nr_vcpus)
+		return -EINVAL;
+	return vcpu_time_read(&vm->vcpus[vcpu], now);
+}
+
 uint64_t vm_worker_wait_ns(const struct vm *vm, unsigned int disk)
 {
 	if (disk >= vm->devices.nr_disks)

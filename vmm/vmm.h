@@ -310,6 +310,28 @@ struct vm_vcpu_stats {
 void vm_vcpu_stats_read(const struct vm *vm, unsigned int vcpu,
 			struct vm_vcpu_stats *st);
 
+/*
+ * What a thread has had of the host's CPUs. A wait that still goes on is in no
+ * number yet: the kernel adds it when it ends.
+ */
+struct vm_thread_time {
+	uint64_t from_ns, to_ns; /* CLOCK_MONOTONIC: when it was read */
+	uint64_t run_ns;	/* on a CPU */
+	uint64_t wait_ns;	/* runnable without one, waits that are over */
+	bool runnable;		/* after both were read: on a CPU, or waits */
+};
+
+/**
+ * vm_vcpu_time_read() - of one vCPU thread; any thread, while the VM exists
+ *
+ * Of one that has ended it is what it had then.
+ *
+ * Return: 0; -ENOTSUP: the host does not count this; -ESRCH: the thread has
+ * not begun, or ends right now; -EINVAL: no such vCPU; -errno of the reading.
+ */
+int vm_vcpu_time_read(const struct vm *vm, unsigned int vcpu,
+		      struct vm_thread_time *now);
+
 /** vm_worker_wait_ns() - time a disk's worker waited for a host CPU. */
 uint64_t vm_worker_wait_ns(const struct vm *vm, unsigned int disk);
 
