@@ -30,9 +30,11 @@ runner-objs += launch.o launch_child.o prepare.o blob.o blob_data.o \
 	session.o session_agent.o session_facts.o sampler.o sample_line.o \
 	console_log.o facts_disk.o facts_vcpu.o facts_workload.o clock_relation.o io_pair.o \
 	io_wake.o session_clock.o session_details.o \
-	session_progress.o look.o look_gap.o look_take.o look_watch.o session_write.o
-$(eval $(call unit_tests,runner,look_test look_gap_test facts_test clock_relation_test io_pair_test \
+	session_progress.o look.o look_gap.o look_wait.o look_take.o look_watch.o session_write.o
+$(eval $(call unit_tests,runner,look_test look_gap_test look_wait_test facts_test clock_relation_test io_pair_test \
 	io_wake_test,runner lib,-ljansson))
+$(eval $(call unit_tests,runner,look_watch_test,runner lib,-ljansson))
+tsan-tests += runner/look_watch_test
 # On the monitor's hand-made guest
 $(eval $(call unit_tests,runner,sampler_test,runner monitor lib,\
 	$(O)/monitor/test_image.o $(O)/runner/runner.a $(O)/monitor/monitor.a \

@@ -77,6 +77,43 @@ static uint64_t length_ns(const struct gap *gap)
 	return ns > gap->frozen_ns ? ns - gap->frozen_ns : 0;
 }
 
+int gap_watch_cpu(const struct gap_watch *g, unsigned int worker)
+{
+	const struct gap_worker *w = &g->workers[worker];
+
+	return w->open ? w->cpu : -1;
+}
+
+void gap_watch_wait(struct gap_watch *g, unsigned int worker,
+		    const struct gap_wait *wait)
+{
+	struct gap_worker *w = &g->workers[worker];
+
+	if (gap_watch_cpu(g, worker) >= 0 && wait->known)
+		w->tail_ns = wait->ns - w->wait_ns;
+}
+
+/*
+ * What its vCPU waited since the last sample. A wait is counted when it is over,
+ * so it may be of any time before; but of no more than the gap has.
+ */
+static void count_tail(struct gap_worker *w, bool counts)
+{
+	struct gap *gap = &w->now;
+	uint64_t len_ns = length_ns(gap), room_ns;
+
+	if (w->cpu < 0)
+		return;
+	if (counts)
+		gap->host_wait_ns += w->tail_ns;
+	else if (len_ns > w->len_ns)
+		gap->apart_ns += len_ns - w->len_ns;
+	room_ns = len_ns > gap->apart_ns ? len_ns - gap->apart_ns : 0;
+	if (gap->host_wait_ns > room_ns)
+		gap->host_wait_ns = room_ns;
+	w->tail_ns = 0;
+}
+
 /* Of those that no sample saw there is nothing to tell. */
 static void close_gap(struct gap_watch *g, struct gap_worker *w, uint64_t to_ns)
 {
@@ -86,6 +123,7 @@ static void close_gap(struct gap_watch *g, struct gap_worker *w, uint64_t to_ns)
 	/* when it got on is not known better than between two samples */
 	w->now.to_ns = to_ns;
 	w->now.frozen_ns = g->frozen_ns - w->frozen_ns;
+	count_tail(w, !w->at_disk);
 	if (w->now.samples && (!w->worst.samples ||
 			       length_ns(&w->now) > length_ns(&w->worst)))
 		w->worst = w->now;
@@ -118,6 +156,11 @@ bool gap_watch_see(struct gap_watch *g, unsigned int worker, uint32_t pid,
 		w->open = true;
 		w->now.nr = w->now.samples = 0;
 		w->now.every = 1;
+		w->now.host_known = false;
+		w->now.host_wait_ns = w->now.apart_ns = 0;
+		w->cpu = -1;
+		w->waits = w->at_disk = false;
+		w->tail_ns = 0;
 	}
 	w->now.pid = pid;
 	w->now.from_ns = from_ns;
@@ -137,19 +180,47 @@ static void thin_out(struct gap *gap)
 	gap->every *= 2;
 }
 
-void gap_watch_add(struct gap_watch *g, unsigned int worker,
-		   const struct gap_seen *seen)
+static bool works(enum gap_disk disk)
 {
-	struct gap *gap = &g->workers[worker].now;
+	return disk == GAP_DISK_BUSY || disk == GAP_DISK_THROTTLED;
+}
 
-	if (!g->workers[worker].open)
+/* Its vCPU's wait: count what was since the last sample, and begin anew. */
+static void add_wait(struct gap_worker *w, const struct gap_seen *seen,
+		     const struct gap_wait *wait)
+{
+	int cpu = wait->known ? (int)seen->now.task.cpu : -1;
+	bool at_disk = seen->now.doing == MON_TASK_BLOCKED &&
+		works(seen->disk);
+
+	if (w->cpu >= 0 && w->cpu == cpu)
+		w->tail_ns = wait->ns - w->wait_ns;
+	count_tail(w, w->cpu == cpu && !w->at_disk && !at_disk);
+	w->now.host_known |= wait->known;
+	w->cpu = cpu;
+	w->waits = wait->known && wait->now;
+	w->at_disk = at_disk;
+	w->wait_ns = wait->ns;
+	w->len_ns = length_ns(&w->now);
+}
+
+void gap_watch_add(struct gap_watch *g, unsigned int worker,
+		   const struct gap_seen *seen, const struct gap_wait *wait)
+{
+	struct gap_worker *w = &g->workers[worker];
+	struct gap *gap = &w->now;
+
+	if (!w->open)
 		return;
+	add_wait(w, seen, wait);
 	if (gap->samples++ % gap->every)
 		return;
 	/* full by a number of samples that the next step divides too */
 	if (gap->nr == GAP_SEEN)
 		thin_out(gap);
-	gap->seen[gap->nr++] = *seen;
+	gap->seen[gap->nr] = *seen;
+	gap->seen[gap->nr++].host_wait_ns = wait->known ?
+		(int64_t)gap->host_wait_ns : -1;
 }
 
 int gap_watch_look(struct gap_watch *g, uint64_t now_ns)
@@ -165,7 +236,7 @@ int gap_watch_look(struct gap_watch *g, uint64_t now_ns)
 		const struct gap_worker *w = &g->workers[i];
 
 		ns = w->open ? length_ns(&w->now) : 0;
-		if (ns < g->look_ns || ns <= longest || w->looked)
+		if (ns < g->look_ns || ns <= longest || w->looked || w->waits)
 			continue;
 		longest = ns;
 		found = i;
@@ -220,7 +291,7 @@ static json_t *seen_json(const struct gap_seen *seen, uint64_t start_ns)
 	char text[32];
 
 	return json_pack(
-		"{s:I, s:s, s:i, s:b, s:b, s:o, s:o, s:{s:I, s:s, s:b}, s:o}",
+		"{s:I, s:s, s:i, s:b, s:b, s:o, s:o, s:{s:I, s:s, s:b}, s:o, s:o}",
 		"at_ns", (json_int_t)(seen->at_ns - start_ns),
 		"is", doing_name(seen), "cpu", (int)task->cpu,
 		"ext", seen->now.ext, "bypassed", seen->bypassed,
@@ -229,7 +300,9 @@ static json_t *seen_json(const struct gap_seen *seen, uint64_t start_ns)
 		"dsq_nr", queued ? json_integer(task->dsq_nr) : json_null(),
 		"curr", "pid", (json_int_t)curr->pid, "comm", curr->comm,
 		"idle", curr->idle,
-		"disk", disk_json(seen));
+		"disk", disk_json(seen), "host_wait_ns",
+		seen->host_wait_ns < 0 ? json_null() :
+		json_integer(seen->host_wait_ns));
 }
 
 static json_t *gap_json(const struct gap *gap, uint64_t start_ns)
@@ -239,11 +312,13 @@ static json_t *gap_json(const struct gap *gap, uint64_t start_ns)
 
 	for (i = 0; i < gap->nr; i++)
 		json_array_append_new(seen, seen_json(&gap->seen[i], start_ns));
-	return json_pack("{s:I, s:I, s:I, s:I, s:i, s:o}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:i, s:o}",
 			 "pid", (json_int_t)gap->pid,
 			 "from_ns", (json_int_t)(gap->from_ns - start_ns),
 			 "to_ns", (json_int_t)(gap->to_ns - start_ns),
 			 "gap_ns", (json_int_t)length_ns(gap),
+			 "host_wait_ns", gap->host_known ?
+			 json_integer(gap->host_wait_ns) : json_null(),
 			 "samples", (int)gap->samples, "seen", seen);
 }
 

@@ -42,6 +42,15 @@ struct gap_seen {
 	bool bypassed;		/* it waited while sched_ext's scheduler was */
 	enum gap_disk disk;
 	uint64_t disk_done;	/* requests it has completed so far */
+	/* filled by gap_watch_add(): its vCPU in this gap, up to now; -1: n/a */
+	int64_t host_wait_ns;
+};
+
+/* How long a vCPU has waited for a host CPU. */
+struct gap_wait {
+	bool known;
+	bool now;		/* it does, at least since the sample before */
+	uint64_t ns;		/* since some moment, without frozen time */
 };
 
 /* From one progress to the next, on the guest's clock. */
@@ -51,6 +60,9 @@ struct gap {
 	unsigned int nr;	/* of @seen */
 	unsigned int every;	/* samples to one that is kept */
 	unsigned int samples;	/* that saw the task */
+	bool host_known;
+	uint64_t host_wait_ns;	/* its vCPU waited so long for a host CPU */
+	uint64_t apart_ns;	/* of it, in which that wait is not counted */
 	struct gap_seen seen[GAP_SEEN];
 };
 
@@ -61,6 +73,13 @@ struct gap_worker {
 	uint64_t last_ns;	/* progress, as last read */
 	uint64_t frozen_ns;	/* of the watch, at that reading */
 	uint64_t task;		/* the monitor's; 0: not known */
+	/* of the gap's last sample, if @cpu is not -1 */
+	int cpu;
+	bool waits;		/* that CPU, for one of the host's */
+	bool at_disk;		/* which had work: it is what it waited for */
+	uint64_t wait_ns;	/* the vCPU's, as told then */
+	uint64_t len_ns;	/* the gap's length then */
+	uint64_t tail_ns;	/* the vCPU's wait since, as told */
 	struct gap now;
 	struct gap worst;	/* of the phase; samples 0: none */
 };
@@ -100,15 +119,41 @@ void gap_watch_frozen(struct gap_watch *g, uint64_t ns);
 bool gap_watch_see(struct gap_watch *g, unsigned int worker, uint32_t pid,
 		   uint64_t progress_ns, uint64_t now_ns);
 
-/** gap_watch_add() - what a worker that should be told of was seen at */
+/**
+ * gap_watch_cpu() - whose wait for a host CPU is to be told
+ *
+ * Return: the CPU on which the worker was at its gap's last sample; -1: it has
+ * no gap, or none that was sampled.
+ */
+int gap_watch_cpu(const struct gap_watch *g, unsigned int worker);
+
+/**
+ * gap_watch_wait() - of the vCPU of gap_watch_cpu(), as it stands
+ *
+ * Before gap_watch_see() and gap_watch_end(): the host's kernel counts a wait
+ * when it is over, and the worker gets on at once.
+ */
+void gap_watch_wait(struct gap_watch *g, unsigned int worker,
+		    const struct gap_wait *wait);
+
+/**
+ * gap_watch_add() - what a worker that should be told of was seen at
+ * @wait: of the vCPU on which it was seen
+ *
+ * Waits for a host CPU count as long as the task stays on that vCPU, but not
+ * while it is blocked on a disk that has work, and in sum no more than the
+ * rest of the gap.
+ */
 void gap_watch_add(struct gap_watch *g, unsigned int worker,
-		   const struct gap_seen *seen);
+		   const struct gap_seen *seen, const struct gap_wait *wait);
 
 /**
  * gap_watch_look() - whose gap is worth a frozen look now
  *
  * The longest of those that are long enough, one look for a worker, and not
- * too many or too close: then this one is taken for taken.
+ * too many or too close: then this one is taken for taken. None while its vCPU
+ * waits for a host CPU: it could not be parked either, all others would stand
+ * until it has one, and that would be frozen time and so no gap.
  *
  * Return: the worker, or -1.
  */
@@ -121,8 +166,8 @@ void gap_watch_missed(struct gap_watch *g, unsigned int worker);
  * gap_watch_json() - the phase's longest gaps, longest first
  * @worker: called for "workload" and "worker" of each; NULL: neither
  *
- * [{"pid", "from_ns", "to_ns", "gap_ns", "samples", "seen"}], times since the
- * phase began. Return: new reference.
+ * [{"pid", "from_ns", "to_ns", "gap_ns", "host_wait_ns", "samples", "seen"}],
+ * times since the phase began. Return: new reference.
  */
 json_t *gap_watch_json(const struct gap_watch *g,
 		       json_t *(*worker)(void *ctx, unsigned int worker),

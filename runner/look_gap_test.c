@@ -28,6 +28,8 @@ static bool see(unsigned int worker, uint64_t progress_ms, uint64_t now_ms)
 			     now_ms * MS);
 }
 
+static const struct gap_wait no_wait;
+
 static void add(unsigned int worker, uint64_t at_ms, enum mon_task_doing doing)
 {
 	const struct gap_seen seen = {
@@ -36,7 +38,7 @@ static void add(unsigned int worker, uint64_t at_ms, enum mon_task_doing doing)
 			 .curr = { .pid = 7, .comm = "hog" } },
 	};
 
-	gap_watch_add(&g, worker, &seen);
+	gap_watch_add(&g, worker, &seen, &no_wait);
 }
 
 static json_t *list(void)
@@ -285,17 +287,19 @@ static const struct {
 		     .curr = { .pid = 9, .comm = "hog" } } },
 	  "{\"at_ns\": 5, \"is\": \"runnable\", \"cpu\": 1, \"ext\": true,"
 	  " \"bypassed\": false, \"dsq\": \"7\", \"dsq_nr\": 3, \"disk\": null,"
+	  " \"host_wait_ns\": null,"
 	  " \"curr\": {\"pid\": 9, \"comm\": \"hog\", \"idle\": false}}" },
 	{ { .now = { .doing = MON_TASK_RUNNABLE, .ext = true,
 		     .curr = { .idle = true } }, .bypassed = true },
 	  "{\"at_ns\": 5, \"is\": \"runnable\", \"cpu\": 0, \"ext\": true,"
 	  " \"bypassed\": true, \"dsq\": null, \"dsq_nr\": null, \"disk\": null,"
+	  " \"host_wait_ns\": null,"
 	  " \"curr\": {\"pid\": 0, \"comm\": \"\", \"idle\": true}}" },
 	{ { .now = { .doing = MON_TASK_BLOCKED }, .disk = GAP_DISK_THROTTLED,
 	    .disk_done = 12 },
 	  "{\"at_ns\": 5, \"is\": \"blocked\", \"cpu\": 0, \"ext\": false,"
 	  " \"bypassed\": false, \"dsq\": null, \"dsq_nr\": null,"
-	  " \"disk\": {\"is\": \"throttled\", \"done\": 12},"
+	  " \"disk\": {\"is\": \"throttled\", \"done\": 12}, \"host_wait_ns\": null,"
 	  " \"curr\": {\"pid\": 0, \"comm\": \"\", \"idle\": false}}" },
 };
 
@@ -308,13 +312,213 @@ START_TEST(a_sample_is_told_as_it_was)
 	setup(1, 0);
 	see(0, 1000, 1200);
 	seen.at_ns = 1000 * MS + 5;
-	gap_watch_add(&g, 0, &seen);
+	gap_watch_add(&g, 0, &seen, &no_wait);
 	gap_watch_end(&g, 1300 * MS);
 	j = list();
 	got = json_array_get(json_object_get(json_array_get(j, 0), "seen"), 0);
 	ck_assert_msg(json_equal(want, got), "%s", json_dumps(got, 0));
 	json_decref(j);
 	json_decref(want);
+	gap_watch_fini(&g);
+}
+END_TEST
+
+/* What one sample finds, and what the vCPU has waited until then, in ms. */
+struct host_step {
+	uint64_t at_ms;
+	int cpu;
+	enum mon_task_doing doing;
+	enum gap_disk disk;
+	int64_t waited_ms;	/* of @cpu; -1: not known */
+	int64_t tail_ms;	/* of the CPU of the sample before; -1: n/a */
+	int64_t want_ms;	/* in the gap so far */
+};
+
+#define RUNS MON_TASK_RUNS, GAP_DISK_NONE
+#define AT_DISK MON_TASK_BLOCKED, GAP_DISK_BUSY
+
+/* A gap from 1010 ms on, seen in steps; it ends at the last, by progress. */
+static const struct {
+	const char *why;
+	struct host_step steps[5];
+	uint64_t frozen_ms;	/* before the last sample */
+	uint64_t end_ms;
+	int64_t tail_ms, want_ms;
+} host_cases[] = {
+	{ "what was waited since the first sample",
+	  { { 1110, 1, RUNS, 5000, -1, 0 }, { 1160, 1, RUNS, 5050, 5050, 50 },
+	    { 1210, 1, RUNS, 5080, 5080, 80 } }, 0, 1310, 5090, 90 },
+	{ "what the kernel counts when it is over, at the gap's end",
+	  { { 1110, 1, RUNS, 5000, -1, 0 }, { 1160, 1, RUNS, 5000, 5000, 0 } },
+	  0, 2010, 5990, 990 },
+	{ "no more than the gap is long",
+	  { { 1110, 1, RUNS, 5000, -1, 0 }, { 1160, 1, RUNS, 5400, 5400, 150 } },
+	  0, 1210, 5900, 200 },
+	{ "nor with frozen time in it",
+	  { { 1110, 1, RUNS, 5000, -1, 0 }, { 1510, 1, RUNS, 5500, 5500, 200 } },
+	  300, 1520, 5500, 200 },
+	{ "not where it was moved meanwhile, and from there on again",
+	  { { 1110, 1, RUNS, 5000, -1, 0 }, { 1210, 0, RUNS, 100, 5100, 0 },
+	    { 1310, 0, RUNS, 190, 190, 90 } }, 0, 1410, 200, 100 },
+	{ "what is not counted is no room for what is",
+	  { { 1110, 1, RUNS, 5000, -1, 0 }, { 1210, 0, RUNS, 100, 5100, 0 },
+	    { 1310, 0, RUNS, 900, 900, 200 } }, 0, 1320, 990, 210 },
+	{ "not while its disk had work",
+	  { { 1110, 1, AT_DISK, 5000, -1, 0 }, { 1210, 1, AT_DISK, 5100, 5100, 0 },
+	    { 1310, 1, RUNS, 5200, 5200, 0 }, { 1410, 1, RUNS, 5280, 5280, 80 },
+	    { 1510, 1, AT_DISK, 5380, 5380, 80 } }, 0, 1600, 5470, 80 },
+	{ "a disk without work is none to wait for",
+	  { { 1110, 1, MON_TASK_BLOCKED, GAP_DISK_IDLE, 5000, -1, 0 },
+	    { 1210, 1, MON_TASK_BLOCKED, GAP_DISK_IDLE, 5100, 5100, 100 } },
+	  0, 1310, 5200, 200 },
+	{ "asleep, when the timer of its CPU should have woken it",
+	  { { 1110, 1, MON_TASK_SLEEPS, GAP_DISK_NONE, 5000, -1, 0 },
+	    { 1210, 1, MON_TASK_SLEEPS, GAP_DISK_BUSY, 5100, 5100, 100 } },
+	  0, 1310, 5200, 200 },
+	{ "a reading that failed counts nothing, on either side of it",
+	  { { 1110, 1, RUNS, 5000, -1, 0 }, { 1210, 1, RUNS, -1, -1, -1 },
+	    { 1310, 1, RUNS, 5200, -1, 0 }, { 1410, 1, RUNS, 5300, 5300, 100 } },
+	  0, 1510, 5310, 110 },
+	{ "without any it is not known",
+	  { { 1110, 1, RUNS, -1, -1, -1 }, { 1210, 1, RUNS, -1, -1, -1 } },
+	  0, 1310, -1, -1 },
+};
+
+static json_int_t ms_or_null(const json_t *of, const char *key)
+{
+	const json_t *v = json_object_get(of, key);
+
+	ck_assert(json_is_null(v) || json_is_integer(v));
+	return json_is_null(v) ? -1 : json_integer_value(v) / (json_int_t)MS;
+}
+
+static void tell(int64_t waited_ms)
+{
+	const struct gap_wait wait = {
+		.known = waited_ms >= 0, .ns = waited_ms * MS };
+
+	gap_watch_wait(&g, 0, &wait);
+}
+
+static void step(const struct host_step *st)
+{
+	const struct gap_seen seen = {
+		.at_ns = st->at_ms * MS,
+		.now = { .doing = st->doing, .task.cpu = st->cpu },
+		.disk = st->disk,
+	};
+	const struct gap_wait wait = {
+		.known = st->waited_ms >= 0, .ns = st->waited_ms * MS };
+
+	tell(st->tail_ms);
+	ck_assert(see(0, 1010, st->at_ms));
+	gap_watch_add(&g, 0, &seen, &wait);
+	ck_assert_int_eq(st->waited_ms < 0 ? -1 : st->cpu,
+			 gap_watch_cpu(&g, 0));
+}
+
+START_TEST(what_the_host_withheld_is_counted_where_it_held_the_worker)
+{
+	const struct host_step *steps = host_cases[_i].steps;
+	const char *why = host_cases[_i].why;
+	json_t *j, *gap, *seen;
+	size_t i, nr = 0;
+
+	setup(1, 0);
+	ck_assert_int_eq(-1, gap_watch_cpu(&g, 0));
+	see(0, 1010, 1010);
+	while (nr < 5 && steps[nr].at_ms)
+		nr++;
+	for (i = 0; i < nr; i++) {
+		if (i + 1 == nr)
+			gap_watch_frozen(&g, host_cases[_i].frozen_ms * MS);
+		step(&steps[i]);
+	}
+	tell(host_cases[_i].tail_ms);
+	see(0, host_cases[_i].end_ms, host_cases[_i].end_ms + 7);
+	ck_assert_int_eq(-1, gap_watch_cpu(&g, 0));
+	j = list();
+	gap = json_array_get(j, 0);
+	json_array_foreach(json_object_get(gap, "seen"), i, seen)
+		ck_assert_msg(ms_or_null(seen, "host_wait_ns") ==
+			      steps[i].want_ms, "%s: sample %zu: %s", why, i,
+			      json_dumps(seen, 0));
+	ck_assert_msg(ms_or_null(gap, "host_wait_ns") == host_cases[_i].want_ms,
+		      "%s: %s", why, json_dumps(gap, 0));
+	json_decref(j);
+	gap_watch_fini(&g);
+}
+END_TEST
+
+START_TEST(a_wait_that_goes_on_at_the_end_of_the_phase_counts)
+{
+	json_t *j;
+
+	setup(1, 0);
+	see(0, 1010, 1010);
+	step(&(struct host_step){ 1110, 1, RUNS, 5000, -1, 0 });
+	tell(5880);
+	gap_watch_end(&g, 2000 * MS);
+	j = list();
+	ck_assert_int_eq(880 * MS, member(j, 0, "host_wait_ns"));
+	json_decref(j);
+	/* and is none of the next phase's */
+	gap_watch_begin(&g, 2000 * MS);
+	tell(9000);
+	see(0, 2010, 2010);
+	ck_assert_int_eq(-1, gap_watch_cpu(&g, 0));
+	see(0, 2010, 2110);
+	add(0, 2110, MON_TASK_RUNS);
+	gap_watch_end(&g, 3000 * MS);
+	j = list();
+	ck_assert(json_is_null(json_object_get(json_array_get(j, 0),
+					       "host_wait_ns")));
+	json_decref(j);
+	gap_watch_fini(&g);
+}
+END_TEST
+
+START_TEST(one_gaps_wait_is_none_of_the_next)
+{
+	json_t *j;
+
+	setup(1, 0);
+	see(0, 1010, 1010);
+	step(&(struct host_step){ 1110, 1, RUNS, 5000, -1, 0 });
+	tell(5100);
+	see(0, 1220, 1230);
+	ck_assert_int_eq(-1, gap_watch_cpu(&g, 0));
+	tell(7000);
+	ck_assert(see(0, 1220, 1520));
+	gap_watch_add(&g, 0, &(struct gap_seen){ .at_ns = 1520 * MS,
+		      .now = { .task.cpu = 1 } },
+		      &(struct gap_wait){ .known = true, .ns = 7300 * MS });
+	tell(7310);
+	see(0, 1620, 1630);
+	j = list();
+	ck_assert_int_eq(400 * MS, member(j, 0, "gap_ns"));
+	ck_assert_int_eq(10 * MS, member(j, 0, "host_wait_ns"));
+	json_decref(j);
+	gap_watch_fini(&g);
+}
+END_TEST
+
+START_TEST(no_look_while_the_vcpu_waits_for_a_host_cpu)
+{
+	struct gap_wait wait = { .known = true, .now = true };
+
+	setup(2, 1000);
+	see(0, 1000, 2400);
+	see(1, 1100, 2400);
+	gap_watch_add(&g, 0, &(struct gap_seen){ .at_ns = 2400 * MS }, &wait);
+	wait.now = false;
+	gap_watch_add(&g, 1, &(struct gap_seen){ .at_ns = 2400 * MS }, &wait);
+	ck_assert_int_eq(1, gap_watch_look(&g, 2400 * MS));
+	ck_assert_int_eq(-1, gap_watch_look(&g, 3400 * MS));
+	/* it has one again */
+	see(0, 1000, 3500);
+	gap_watch_add(&g, 0, &(struct gap_seen){ .at_ns = 3500 * MS }, &wait);
+	ck_assert_int_eq(0, gap_watch_look(&g, 3500 * MS));
 	gap_watch_fini(&g);
 }
 END_TEST
@@ -356,6 +560,11 @@ int main(void)
 			    0, sizeof(bypass_cases) / sizeof(bypass_cases[0]));
 	tcase_add_loop_test(tc, a_sample_is_told_as_it_was, 0,
 			    sizeof(json_cases) / sizeof(json_cases[0]));
+	tcase_add_loop_test(tc, what_the_host_withheld_is_counted_where_it_held_the_worker,
+			    0, sizeof(host_cases) / sizeof(host_cases[0]));
+	tcase_add_test(tc, a_wait_that_goes_on_at_the_end_of_the_phase_counts);
+	tcase_add_test(tc, one_gaps_wait_is_none_of_the_next);
+	tcase_add_test(tc, no_look_while_the_vcpu_waits_for_a_host_cpu);
 	tcase_add_test(tc, queues_of_the_kernels_own_have_names);
 	suite_add_tcase(suite, tc);
 	return test_run(suite);

@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "runner/look_gap.h"
+#include "runner/look_wait.h"
 #include "runner/sampler.h"
 
 #include <errno.h>
@@ -31,6 +32,11 @@ struct gaps {
 	int *disks;		/* owned: of each worker; -1: none */
 	unsigned int first;	/* to be read in the next sample */
 	int due;		/* worker to look at, -1: none */
+	struct look_wait waits[MON_MAX_CPUS]; /* by vCPU */
+	uint64_t nr_reads;	/* rounds of them; 0: none yet */
+	uint64_t read_at[MON_MAX_CPUS]; /* the round of its last reading */
+	bool read_ok[MON_MAX_CPUS];	/* and did it succeed? */
+	uint64_t frozen_from_ns[MON_MAX_CPUS]; /* waits, before a freeze */
 	json_t *done;		/* owned: of the phases that are over */
 
 	int due_fd;		/* the sampler's thread found one; not locked */
@@ -157,13 +163,53 @@ static bool is_bypassed(const struct session *s, const struct mon_task_now *now)
 		gap_bypassed(&sched);
 }
 
+/*
+ * A vCPU's wait for a host CPU, read once in a round. The guest numbers its CPUs
+ * in the order of the vCPUs, which is that of the MADT.
+ */
+static struct gap_wait vcpu_wait(struct session *s, unsigned int cpu)
+{
+	struct gaps *g = s->gaps;
+	struct vm_thread_time now;
+	struct look_wait *w;
+
+	if (cpu >= MON_MAX_CPUS)
+		return (struct gap_wait){ 0 };
+	w = &g->waits[cpu];
+	if (g->read_at[cpu] != g->nr_reads) {
+		g->read_at[cpu] = g->nr_reads;
+		g->read_ok[cpu] = !vm_vcpu_time_read(s->vm, cpu, &now);
+		if (g->read_ok[cpu])
+			look_wait_see(w, &now);
+	}
+	return (struct gap_wait){
+		.known = g->read_ok[cpu],
+		.now = w->waits,
+		.ns = look_wait_ns(w),
+	};
+}
+
+/* Of the vCPU on which a gap's last sample has seen its worker. */
+static void tell_wait(struct session *s, unsigned int nr)
+{
+	int cpu = gap_watch_cpu(&s->gaps->watch, nr);
+	struct gap_wait wait;
+
+	if (cpu < 0)
+		return;
+	wait = vcpu_wait(s, cpu);
+	gap_watch_wait(&s->gaps->watch, nr, &wait);
+}
+
 static void see_worker(struct session *s, unsigned int nr, uint64_t now_ns,
 		       unsigned int *reads)
 {
 	struct gaps *g = s->gaps;
 	const struct ktstr_worker *w = &g->workers[nr];
 	struct gap_seen seen = { .at_ns = now_ns };
+	struct gap_wait wait;
 
+	tell_wait(s, nr);
 	if (!gap_watch_see(&g->watch, nr, w->pid, w->last_progress_ns,
 			   now_ns) || *reads == READS_MAX)
 		return;
@@ -174,7 +220,8 @@ static void see_worker(struct session *s, unsigned int nr, uint64_t now_ns,
 			      &seen.now))
 		return;
 	seen.bypassed = is_bypassed(s, &seen.now);
-	gap_watch_add(&g->watch, nr, &seen);
+	wait = vcpu_wait(s, seen.now.task.cpu);
+	gap_watch_add(&g->watch, nr, &seen, &wait);
 }
 
 static void tell_due(struct gaps *g, uint64_t now_ns)
@@ -201,6 +248,7 @@ void session_gaps_sample(struct session *s)
 			nr * sizeof(*g->workers)))
 		goto out;
 	now_ns = clock_now_ns() + g->offset_ns;
+	g->nr_reads++;
 	for (i = 0; i < nr; i++)
 		see_worker(s, (g->first + i) % nr, now_ns, &reads);
 	/* so that each gets its turn where there are too many */
@@ -284,12 +332,16 @@ void session_gaps_phase_end(struct session *s)
 	json_t *phase = json_array_get(json_object_get(s->plan, "phases"),
 				       s->phase);
 	json_t *list = NULL, *gap;
+	unsigned int nr;
 	uint64_t end_ns;
 	size_t i;
 
 	pthread_mutex_lock(&g->lock);
 	if (g->watch.running && s->phase < s->nr_phases) {
 		end_ns = s->phases[s->phase].guest_end_ns;
+		g->nr_reads++;
+		for (nr = 0; nr < s->nr_workers; nr++)
+			tell_wait(s, nr);
 		gap_watch_end(&g->watch, end_ns ? end_ns :
 			      clock_now_ns() + g->offset_ns);
 		list = gap_watch_json(&g->watch, worker_json, s);
@@ -302,19 +354,43 @@ void session_gaps_phase_end(struct session *s)
 	pthread_mutex_unlock(&g->lock);
 }
 
+/* All of them, since any may be that of a gap that goes on. */
+static void read_waits(struct session *s)
+{
+	struct gaps *g = s->gaps;
+	unsigned int cpu, nr = session_nr_cpus(s);
+
+	g->nr_reads++;
+	for (cpu = 0; g->watch.running && cpu < nr; cpu++)
+		vcpu_wait(s, cpu);
+}
+
 void session_gaps_freeze(struct session *s)
 {
-	pthread_mutex_lock(&s->gaps->lock);
-	s->gaps->paused = true;
-	pthread_mutex_unlock(&s->gaps->lock);
+	struct gaps *g = s->gaps;
+	unsigned int cpu;
+
+	pthread_mutex_lock(&g->lock);
+	g->paused = true;
+	read_waits(s);
+	for (cpu = 0; cpu < MON_MAX_CPUS; cpu++)
+		g->frozen_from_ns[cpu] = g->waits[cpu].total_ns;
+	pthread_mutex_unlock(&g->lock);
 }
 
 void session_gaps_thaw(struct session *s, uint64_t frozen_ns)
 {
-	pthread_mutex_lock(&s->gaps->lock);
-	s->gaps->paused = false;
-	gap_watch_frozen(&s->gaps->watch, frozen_ns);
-	pthread_mutex_unlock(&s->gaps->lock);
+	struct gaps *g = s->gaps;
+	unsigned int cpu;
+
+	pthread_mutex_lock(&g->lock);
+	g->paused = false;
+	read_waits(s);
+	for (cpu = 0; cpu < MON_MAX_CPUS; cpu++)
+		look_wait_frozen(&g->waits[cpu], g->frozen_from_ns[cpu],
+				 frozen_ns);
+	gap_watch_frozen(&g->watch, frozen_ns);
+	pthread_mutex_unlock(&g->lock);
 }
 
 json_t *session_gaps_json(struct session *s)
