@@ -12,6 +12,7 @@
 
 /* From which share of the time on each is taken for the cause. */
 #define HOST_SHARE 0.2
+#define HOST_GAP_SHARE 0.5
 #define BYPASS_SHARE 0.01
 #define DISK_SHARE 0.5
 #define IDLE_SHARE 0.3
@@ -27,6 +28,7 @@ struct scene {
 	double ns;		/* of the part */
 	json_int_t pid;		/* the victim's; 0: not known */
 	struct blame_gap gap;	/* its longest wait, as sampled */
+	double limit_ns;	/* of a gap; 0: of something else */
 };
 
 static const char *text(const json_t *object, const char *key)
@@ -145,13 +147,37 @@ static struct waits count_waits(const struct scene *s)
 
 /* causes: each true if what was seen speaks for it, and then says so */
 
+/*
+ * From half of the wait on the host's part is more than all else together; less
+ * is what CPUs that are shared cost. And without it the check would have held:
+ * else there is another cause to look for.
+ */
+static bool host_took_it(const struct scene *s)
+{
+	const struct blame_gap *g = &s->gap;
+
+	return g->nr && g->host_ns > 0 &&
+		g->host_ns >= HOST_GAP_SHARE * g->ns &&
+		(s->limit_ns <= 0 || g->ns - g->host_ns <= s->limit_ns);
+}
+
 static bool by_host(const struct scene *s, FILE *to)
 {
 	double steal = number(json_object_get(s->facts, "host"),
 			      "vcpu_steal_ratio");
 	const char *accel = text(json_object_get(s->facts, "vm"), "accel");
 
-	/* vCPUs of an emulated machine always wait for one another */
+	if (host_took_it(s)) {
+		fprintf(to, "The host withheld its CPU: in %.0f of %.0f ms of its wait ",
+			ms(s->gap.host_ns), ms(s->gap.ns));
+		if (s->gap.cpu >= 0)
+			fprintf(to, "vCPU %d", s->gap.cpu);
+		else
+			fputs("the vCPU that it was on", to);
+		fputs(" waited for a host CPU. ", to);
+		return true;
+	}
+	/* over all of a run those of an emulated machine wait for one another */
 	if (steal < HOST_SHARE || (accel && !strcmp(accel, "emulated")))
 		return false;
 	fprintf(to, "The host withheld its CPUs: vCPUs waited for one %.0f %% of the time they could have run. ",
@@ -555,6 +581,8 @@ static bool scene_set(struct scene *s, const json_t *check)
 	s->metric = metric_of(s, metric);
 	if (!s->metric || !is_explained(s->metric))
 		return false;
+	if (!strncmp(s->metric, "gap.", 4))
+		s->limit_ns = number(check, "limit");
 	s->worker = worst_worker(s);
 	s->pid = number(s->worker, "pid");
 	return true;

@@ -123,15 +123,35 @@ static void add_blocked(struct blame_gap *gap, const json_t *seen)
 	gap->disk_works += is(disk, "busy") || is(disk, "throttled");
 }
 
+/* The one that all samples saw it on, or -1. */
+static int cpu_of(const json_t *found)
+{
+	const json_t *seen;
+	int cpu = -1;
+	size_t i;
+
+	json_array_foreach(json_object_get(found, "seen"), i, seen) {
+		if (i && number(seen, "cpu") != cpu)
+			return -1;
+		cpu = number(seen, "cpu");
+	}
+	return cpu;
+}
+
 void blame_gap_of(const json_t *facts, const char *phase, json_int_t pid,
 		  struct blame_gap *gap)
 {
 	const json_t *found = longest(facts, phase, pid), *seen;
+	const json_t *host = json_object_get(found, "host_wait_ns");
 	struct tally queues = { 0 }, holders = { 0 };
 	size_t i;
 	int n;
 
-	*gap = (struct blame_gap){ .ns = number(found, "gap_ns") };
+	*gap = (struct blame_gap){
+		.ns = number(found, "gap_ns"),
+		.host_ns = json_is_number(host) ? json_number_value(host) : -1,
+		.cpu = cpu_of(found),
+	};
 	json_array_foreach(json_object_get(found, "seen"), i, seen) {
 		const char *at = text(seen, "is");
 

@@ -11,6 +11,8 @@
 /* Samples of a worker's longest time without progress, by what they saw. */
 struct blame_gap {
 	double ns;		/* of it, without frozen time */
+	double host_ns;		/* its vCPU waited for a host CPU; < 0: n/a */
+	int cpu;		/* that vCPU; -1: it was on several */
 	unsigned int nr;	/* samples; 0: none, and nothing else counts */
 	unsigned int runs, runnable, blocked, sleeps;
 	/* of the runnable ones */

@@ -27,6 +27,7 @@ static const char plan_text[] =
 #define DISK "{'throttled_ns': 1000, 'duration_ns': 1000000000, 'service_time_ns': {'max': 300000}}"
 #define HOST "'host': {'vcpu_steal_ratio': 0.01}, 'vm': {'accel': 'kvm'}, "
 #define FAIL(metric) "[{'metric': '" metric "', 'phase': 'run', 'verdict': 'fail'}]"
+#define FAIL_AT(metric, limit) "[{'metric': '" metric "', 'phase': 'run', 'verdict': 'fail', 'limit': " limit "}]"
 #define STALL "'scheduler': {'exit': {'kind': 1026, 'message': 'web/1[11] failed to run for 2.1s'}}, "
 #define LOOK(tasks) ", 'looks': {'list': [{'why': 'every', 'phase': 'run', 'tasks': []}," \
 	" {'why': 'death', 'phase': 'run', 'tasks': [" tasks "]}]}"
@@ -37,6 +38,10 @@ static const char plan_text[] =
 	"{'phase': 'warm', 'pid': " pid ", 'gap_ns': 9000000000, 'seen': [{'is': 'runs'}]}," \
 	"{'phase': 'run', 'pid': 99, 'gap_ns': 9000000000, 'seen': [{'is': 'runs'}]}," \
 	"{'phase': 'run', 'pid': " pid ", 'gap_ns': 900000000, 'seen': [" four "]}]"
+/* The same of 600 ms, for which the host's part is told. */
+#define STOLEN(host, two) ", 'gaps': [{'phase': 'run', 'pid': 11, 'gap_ns': 600000000, 'host_wait_ns': " host ", 'seen': [" two "]}]"
+#define ON_CPU(n) "{'is': 'runs', 'ext': true, 'cpu': " n "}"
+#define EMULATED "'host': {'vcpu_steal_ratio': 0.4}, 'vm': {'accel': 'emulated'}, "
 #define HOG "'curr': {'pid': 7, 'comm': 'hog', 'idle': false}"
 #define FEW "'curr': {'pid': 8, 'comm': 'few', 'idle': false}"
 #define NONE "'curr': {'pid': 0, 'comm': 'swapper/1', 'idle': true}"
@@ -62,6 +67,21 @@ static const struct {
 	{ "{'host': {'vcpu_steal_ratio': 0.4}, 'vm': {'accel': 'kvm'}, " PHASE(SCHED, DISK, "}"), FAIL("web.gap.max"), "host",
 	  "vCPUs waited for one 40 % of the time" },
 	{ "{'host': {'vcpu_steal_ratio': 0.4}, 'vm': {'accel': 'emulated'}, " PHASE(SCHED, DISK, "}"), FAIL("web.gap.max"), "others", "Others got" },
+	/* what the vCPU waited for in the victim's own wait, whatever the host is */
+	{ "{" EMULATED PHASE(SCHED, DISK, STOLEN("540000000", ON_CPU("1") "," ON_CPU("1"))) "}", FAIL("web.progress"), "host",
+	  "900 ms without progress. The host withheld its CPU: in 540 of 600 ms of its wait vCPU 1 waited for a host CPU. In 2 samples of its longest wait, 600 ms, it was on a CPU in 2." },
+	{ "{" HOST PHASE(SCHED, DISK, STOLEN("300000000", ON_CPU("1"))) "}", FAIL("web.gap.max"), "host", "in 300 of 600 ms of its wait vCPU 1" },
+	{ "{" HOST PHASE(SCHED, DISK, STOLEN("540000000", ON_CPU("1") "," ON_CPU("0"))) "}", FAIL("web.gap.max"), "host",
+	  "in 540 of 600 ms of its wait the vCPU that it was on waited" },
+	{ "{" HOST PHASE(SCHED, DISK, STOLEN("299000000", ON_CPU("1"))) "}", FAIL("web.gap.max"), "others", "Others got" },
+	{ "{" HOST PHASE(SCHED, DISK, STOLEN("null", ON_CPU("1"))) "}", FAIL("web.gap.max"), "others", "Others got" },
+	{ "{" HOST PHASE(SCHED, DISK, STOLEN("0", "")) "}", FAIL("web.gap.max"), "others", "Others got" },
+	/* the check would have failed without it too, or would have held */
+	{ "{" HOST PHASE(SCHED, DISK, STOLEN("400000000", ON_CPU("1"))) "}", FAIL_AT("web.gap.max", "199000000"), "others", "Others got" },
+	{ "{" HOST PHASE(SCHED, DISK, STOLEN("400000000", ON_CPU("1"))) "}", FAIL_AT("web.gap.max", "200000000"), "host", "in 400 of 600 ms" },
+	{ "{" HOST PHASE(SCHED, DISK, STOLEN("400000000", ON_CPU("1"))) "}", FAIL_AT("web.wake_latency.p99", "1000"), "host", "in 400 of 600 ms" },
+	/* before the others: it is what keeps them from working */
+	{ "{" HOST PHASE("{'bypass_ns': 300000000, 'idle_while_waiting_ratio': 0.9}", DISK, STOLEN("400000000", NO_Q(HOG) "," NO_Q(HOG))) "}", FAIL("web.gap.max"), "host", "in 400 of 600 ms" },
 	{ "{" HOST PHASE("{'bypass_ns': 300000000, 'idle_while_waiting_ratio': 0.9}", DISK, "}"), FAIL("web.progress"), "bypass",
 	  "bypassed it for 300 of 1000 ms" },
 	{ "{" HOST PHASE("{'bypass_ns': 0, 'idle_while_waiting_ratio': 0.9}", DISK, "}"), FAIL("web.wake_latency.p99"), "idle",
