@@ -3,7 +3,7 @@
 # Who is blamed: for each cause that can be planted in a VM a worker that does
 # not get on for that reason, and the frozen look that is taken while it waits.
 # "kept" is in vm_reader.sh and vm_freeze.sh, "bypass" and those that are not
-# runnable in vm_blame_sched.sh; the host's steal is in runner/blame_test.c only.
+# runnable in vm_blame_sched.sh, the host's steal in vm_steal.sh.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
