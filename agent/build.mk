@@ -8,9 +8,9 @@ agent-tests := cgroup_test disk_test load_exec_test program_test load_run_test l
 
 # What prepares the guest, and the supervisor
 agent-objs += exec.o agent.o agent_phases.o agent_programs.o clock_exchange.o init.o json_text.o \
-	kmsg.o map_write.o module.o observer.o phase.o plan.o port.o sched.o sched_exec.o sched_exit.o sched_loader.o sched_set.o \
+	kmsg.o libbpf_room.o map_write.o module.o observer.o phase.o plan.o port.o sched.o sched_exec.o sched_exit.o sched_loader.o sched_set.o \
 	shm.o symbols.o sysfile.o time_floor.o topology.o
-agent-tests += sched_exec_test exec_test clock_exchange_test kmsg_test map_write_test observer_test phase_test plan_test port_test sched_set_test \
+agent-tests += sched_exec_test exec_test clock_exchange_test kmsg_test libbpf_room_test map_write_test observer_test phase_test plan_test port_test sched_set_test \
 	sched_test topology_test
 
 $(eval $(call archive,agent,$(agent-objs)))

@@ -2,6 +2,7 @@
 #include "agent/sched_loader.h"
 
 #include "agent/json_text.h"
+#include "agent/libbpf_room.h"
 #include "agent/plan.h"
 #include "agent/sched_set.h"
 #include "agent/sysfile.h"
@@ -77,8 +78,13 @@ static int step_open(struct loader *l)
 		    .kernel_log_buf = l->log,
 		    .kernel_log_size = VERIFIER_LOG_BYTES);
 
+	int err;
+
+	libbpf_room(true);
 	l->obj = bpf_object__open_file(l->plan->object, &opts);
-	return l->obj ? 0 : -errno;
+	err = l->obj ? 0 : -errno;
+	libbpf_room(false);
+	return err;
 }
 
 /* The map's value type is the ops struct of the object's own BTF. */

@@ -44,4 +44,5 @@ endif
 
 # What the host side links; all of it exists as a static library.
 HOST_LIBS := $(LIBBPF_LIBS) -ljansson -lmd -lzstd -llzma -llz4 -lz -lpthread -lm
-AGENT_LIBS := $(LIBBPF_LIBS) -ljansson -lz -lpthread
+# --wrap: agent/libbpf_room.h
+AGENT_LIBS := $(LIBBPF_LIBS) -ljansson -lz -lpthread -Wl,--wrap=realloc,-u,__wrap_realloc

@@ -99,6 +99,24 @@ holds "a source: its map's counter moved" \
 holds "a source: a variable in an arena, by its name" \
 	'.maps.pool | .type == "arena" and .globals.in_pool > 1000010'
 
+# With maps of its own up to the 16 that libbpf's table has at first; the
+# compiler's come after them, and an arena's variables are found all the same.
+{
+	sed '/^char _license/q' "$tmp/own.bpf.c"
+	for i in $(seq 14); do
+		echo "struct { __uint(type, BPF_MAP_TYPE_ARRAY); __type(key, u32);" \
+			"__type(value, u64); __uint(max_entries, 1); } more_$i SEC(\".maps\");"
+	done
+	sed '1,/^char _license/d' "$tmp/own.bpf.c"
+} >"$tmp/many.bpf.c"
+scenario source many.bpf.c 'map.enqueued.delta'
+run_ktstr --set phase.run.duration=500ms "$tmp/source.toml"
+is "16 maps and an arena: exit status" 0 "$status"
+holds "16 maps and an arena: its variable counts" \
+	'.maps.pool | .type == "arena" and .globals.in_pool > 1000010'
+holds "16 maps and an arena: there are more" '.maps | length > 16'
+scenario source own.bpf.c 'map.enqueued.delta'
+
 # Its twin: one type wrong.
 line=$(grep -n 'u32 zero' "$tmp/own.bpf.c" | cut -d: -f1)
 sed -i 's/u32 zero/struct no_such zero/' "$tmp/own.bpf.c"
