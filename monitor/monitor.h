@@ -169,7 +169,8 @@ enum mon_task_doing {
 	MON_TASK_RUNNABLE,	/* it could be */
 	MON_TASK_BLOCKED,	/* uninterruptible: for a disk, mostly */
 	MON_TASK_SLEEPS,
-	MON_TASK_OTHER,		/* is being woken, stopped, traced, dead */
+	MON_TASK_STOPPED,	/* by a signal or a tracer, until it may go on */
+	MON_TASK_OTHER,		/* is being woken, parked, dead */
 };
 
 struct mon_task_now {

@@ -19,6 +19,7 @@
 /* Source: include/linux/sched.h, of task_struct.__state */
 #define TASK_INTERRUPTIBLE 1
 #define TASK_UNINTERRUPTIBLE 2
+#define TASK_STOPPED_OR_TRACED (4 | 8)
 
 /* Source: include/linux/sched/ext.h, enum scx_ent_flags */
 #define SCX_TASK_QUEUED 1
@@ -236,6 +237,8 @@ static enum mon_task_doing doing_of(int64_t state, bool runs)
 		return MON_TASK_RUNNABLE;
 	if (state & TASK_UNINTERRUPTIBLE)
 		return MON_TASK_BLOCKED;
+	if (state & TASK_STOPPED_OR_TRACED)
+		return MON_TASK_STOPPED;
 	return state & TASK_INTERRUPTIBLE ? MON_TASK_SLEEPS : MON_TASK_OTHER;
 }
 

@@ -239,6 +239,9 @@ static const struct {
 	{ 0, 1, MON_TASK_SLEEPS },
 	{ 1, 2, MON_TASK_BLOCKED },
 	{ 1, 0x2002, MON_TASK_BLOCKED },
+	/* as of SIGSTOP, and of ptrace(2) */
+	{ 1, 0x104, MON_TASK_STOPPED },
+	{ 0, 0x108, MON_TASK_STOPPED },
 	{ 1, 0x200, MON_TASK_OTHER },
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/blame.h"
 
+#include "lib/load_spec.h"
 #include "runner/blame_gap.h"
 
 #include <stdbool.h>
@@ -145,7 +146,23 @@ static struct waits count_waits(const struct scene *s)
 	return n;
 }
 
+static void gap_of(const struct scene *s, json_int_t pid,
+		   struct blame_gap *gap)
+{
+	blame_gap_of(s->facts, s->part == s->facts ? NULL :
+		     text(s->part, "name"), pid, gap);
+}
+
 /* causes: each true if what was seen speaks for it, and then says so */
+
+static bool by_stop(const struct scene *s, FILE *to)
+{
+	if (!blame_gap_most(&s->gap, s->gap.stopped))
+		return false;
+	fprintf(to, "It was stopped, by a signal or a tracer: in %u of %u samples of its wait. ",
+		s->gap.stopped, s->gap.nr);
+	return true;
+}
 
 /*
  * From half of the wait on the host's part is more than all else together; less
@@ -341,12 +358,49 @@ static bool by_disk(const struct scene *s, FILE *to)
 	return true;
 }
 
+/* Whom it wakes and is woken by; NULL: its kind has none. */
+static const json_t *partner_of(const struct scene *s)
+{
+	const char *kind = text(s->workload, "kind");
+	const struct load_spec *spec = kind ? load_spec_find(kind) : NULL;
+	const json_t *stats = json_object_get(json_object_get(
+		s->part, "workloads"), s->name), *d;
+	json_int_t index = number(s->worker, "index");
+	size_t i;
+
+	if (!s->worker || !spec || spec->group != 2)
+		return NULL;
+	json_array_foreach(json_object_get(stats, "workers_detail"), i, d)
+		if (number(d, "index") == (index ^ 1))
+			return d;
+	return NULL;
+}
+
+static void say_partner(const struct scene *s, FILE *to)
+{
+	const json_t *partner = partner_of(s);
+	struct blame_gap gap;
+	const char *what;
+	unsigned int n;
+
+	gap_of(s, number(partner, "pid"), &gap);
+	what = blame_gap_mostly(&gap, &n);
+	if (!partner || !what) {
+		fputs("Look at who should have. ", to);
+		return;
+	}
+	fprintf(to, "Its partner, %s worker %.0f[%.0f], was %s in %u of %u samples of its own longest wait. ",
+		s->name, number(partner, "index"), number(partner, "pid"),
+		what, n, gap.nr);
+}
+
 static bool by_sleep(const struct scene *s, FILE *to)
 {
 	if (!blame_gap_most(&s->gap, s->gap.sleeps))
 		return false;
-	fprintf(to, "It was asleep, and nobody woke it: in %u of %u samples of its wait. Look at who should have. ",
+	fprintf(to, "It was asleep, and nobody woke it: in %u of %u samples of its wait. ",
 		s->gap.sleeps, s->gap.nr);
+	say_partner(s, to);
 	return true;
 }
 
@@ -421,6 +475,7 @@ static const struct cause {
 	const char *name;
 	bool (*speaks)(const struct scene *s, FILE *to);
 } causes[] = {
+	{ "stopped", by_stop },
 	{ "host", by_host },
 	{ "bypass", by_bypass },
 	{ "kept", by_kept },
@@ -461,7 +516,7 @@ static void say_where(const struct scene *s, FILE *to)
 		"at its wait" : "of that phase",
 		(long long)s->pid);
 	if (!task) {
-		fputs("was on no run queue: it slept, or was blocked. ", to);
+		fputs("was on no run queue: it slept, was blocked, or stopped. ", to);
 		return;
 	}
 	cpu = number(task, "cpu");
@@ -600,12 +655,6 @@ static void say_who(const struct scene *s, FILE *to)
 			s->name);
 }
 
-static void set_gap(struct scene *s)
-{
-	blame_gap_of(s->facts, s->part == s->facts ? NULL :
-		     text(s->part, "name"), s->pid, &s->gap);
-}
-
 static json_t *explain(const struct scene *s, const json_t *check)
 {
 	const char *cause = "unknown";
@@ -651,7 +700,7 @@ json_t *blame_new(const json_t *plan, const json_t *facts,
 
 		if (!facts || !scene_set(&s, check))
 			continue;
-		set_gap(&s);
+		gap_of(&s, s.pid, &s.gap);
 		one = explain(&s, check);
 		if (one)
 			json_array_append_new(all, one);

@@ -14,12 +14,13 @@
  * @checks: as judged; those that failed on progress, a gap, a latency of a
  *	workload, or a stall of the scheduler are looked at
  *
- * cause is "host" (vCPUs got no host CPU), "bypass" (the scheduler was not in
- * charge), "kept" (the victim was runnable and on no dispatch queue), "wakeup"
- * (the disk was done, the worker did not run), "completion" (it was blocked and
- * its disk had nothing to do), "disk", "sleep" (nobody woke it), "idle" (CPUs
- * idled meanwhile), "others" (they ran other tasks), or "unknown": nothing that
- * was seen speaks for any of them.
+ * cause is "stopped" (the victim was, by a signal or a tracer), "host" (vCPUs
+ * got no host CPU), "bypass" (the scheduler was not in charge), "kept" (the
+ * victim was runnable and on no dispatch queue), "wakeup" (the disk was done,
+ * the worker did not run), "completion" (it was blocked and its disk had
+ * nothing to do), "disk", "sleep" (nobody woke it), "idle" (CPUs idled
+ * meanwhile), "others" (they ran other tasks), or "unknown": nothing that was
+ * seen speaks for any of them.
  *
  * Return: new reference; NULL: nothing to explain, or out of memory.
  */

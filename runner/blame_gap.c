@@ -158,6 +158,7 @@ void blame_gap_of(const json_t *facts, const char *phase, json_int_t pid,
 		gap->nr++;
 		gap->runs += is(at, "runs");
 		gap->sleeps += is(at, "sleeps");
+		gap->stopped += is(at, "stopped");
 		if (is(at, "runnable"))
 			add_runnable(gap, seen, &queues, &holders);
 		else if (is(at, "blocked"))
@@ -200,30 +201,60 @@ static void say_cpu(const struct blame_gap *gap, FILE *to)
 			"; its CPU then", gap->cpu_idle);
 }
 
+/* What a task was at, in the order in which it is told. */
+#define NR_WAYS 5
+struct way {
+	unsigned int n;
+	const char *what;
+};
+
+static void ways_of(const struct blame_gap *gap, struct way ways[NR_WAYS])
+{
+	const struct way all[NR_WAYS] = {
+		{ gap->runs, "on a CPU" }, { gap->stopped, "stopped" },
+		{ gap->sleeps, "asleep" }, { gap->blocked, "blocked" },
+		{ gap->runnable, "runnable" },
+	};
+
+	memcpy(ways, all, sizeof(all));
+}
+
+const char *blame_gap_mostly(const struct blame_gap *gap, unsigned int *n)
+{
+	struct way ways[NR_WAYS];
+	const char *what = NULL;
+	size_t i;
+
+	ways_of(gap, ways);
+	*n = 0;
+	for (i = 0; i < NR_WAYS; i++) {
+		if (ways[i].n <= *n)
+			continue;
+		*n = ways[i].n;
+		what = ways[i].what;
+	}
+	return what;
+}
+
 void blame_gap_say(const struct blame_gap *gap, FILE *to)
 {
-	const struct {
-		unsigned int n;
-		const char *what;
-	} ways[] = {
-		{ gap->runs, "on a CPU" }, { gap->sleeps, "asleep" },
-		{ gap->blocked, "blocked" }, { gap->runnable, "runnable" },
-	};
+	struct way ways[NR_WAYS];
 	const char *sep = "";
 	size_t i;
 
 	if (!gap->nr)
 		return;
+	ways_of(gap, ways);
 	fprintf(to, "In %u samples of its longest wait, %.0f ms, it was ",
 		gap->nr, gap->ns / 1e6);
-	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+	for (i = 0; i < NR_WAYS; i++) {
 		if (!ways[i].n)
 			continue;
 		fprintf(to, "%s%s in %u", sep, ways[i].what, ways[i].n);
 		sep = ", ";
 	}
 	if (!*sep)
-		fputs("being woken, or stopped", to);
+		fputs("being woken", to);
 	if (gap->runnable) {
 		say_queues(gap, to);
 		say_cpu(gap, to);

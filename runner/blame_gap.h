@@ -14,7 +14,7 @@ struct blame_gap {
 	double host_ns;		/* its vCPU waited for a host CPU; < 0: n/a */
 	int cpu;		/* that vCPU; -1: it was on several */
 	unsigned int nr;	/* samples; 0: none, and nothing else counts */
-	unsigned int runs, runnable, blocked, sleeps;
+	unsigned int runs, runnable, blocked, sleeps, stopped;
 	/* of the runnable ones */
 	unsigned int kept;	/* sched_ext has it, on no dispatch queue */
 	unsigned int bypass;	/* it has, and its scheduler is bypassed */
@@ -42,6 +42,14 @@ void blame_gap_of(const json_t *facts, const char *phase, json_int_t pid,
 
 /** blame_gap_most() - is @n half of the samples or more, and no accident? */
 bool blame_gap_most(const struct blame_gap *gap, unsigned int n);
+
+/**
+ * blame_gap_mostly() - "asleep", "on a CPU", ...: as it was seen most often
+ * @n: in so many samples
+ *
+ * Return: NULL: no sample says.
+ */
+const char *blame_gap_mostly(const struct blame_gap *gap, unsigned int *n);
 
 /** blame_gap_say() - where it was, in a sentence; nothing without samples */
 void blame_gap_say(const struct blame_gap *gap, FILE *to);

@@ -11,7 +11,7 @@
 
 static const char plan_text[] =
 	"{'workloads': [{'name': 'web', 'cpus': null}, {'name': 'reader', 'kind': 'io_rand_read', 'disk': 'data', 'cpus': [0, 1]},"
-	" {'name': 'bound', 'cpus': [1]}]}";
+	" {'name': 'bound', 'cpus': [1]}, {'name': 'pair', 'kind': 'pipe', 'cpus': null}]}";
 
 /* A quiet machine, a phase of 1 s in which others got 0.7 s. */
 #define PHASE(sched, disk, more) \
@@ -54,7 +54,14 @@ static const char plan_text[] =
 #define FAIR(more) "{'is': 'runnable', 'ext': false, 'dsq': null, 'dsq_nr': null, " more "}"
 #define AT_DISK(how) "{'is': 'blocked', 'disk': {'is': '" how "', 'done': 5}, " NONE "}"
 #define ASLEEP "{'is': 'sleeps', 'disk': null, " HOG "}"
+#define STOPPED "{'is': 'stopped', 'disk': null, " HOG "}"
 #define WOKEN "{'is': 'other', 'disk': null, " HOG "}"
+/* Two pairs, of which pair/2 waited longest, and what it and one more were seen at. */
+#define PAIRS(own, pid, others) "'phases': [{'name': 'run', 'duration_ns': 1000000000, 'workloads': {'pair': {'workers_detail': [" \
+	"{'index': 0, 'pid': 20, 'gap_max_ns': 1}, {'index': 1, 'pid': 21, 'gap_max_ns': 1}," \
+	"{'index': 2, 'pid': 22, 'gap_max_ns': 900000000}, {'index': 3, 'pid': 23, 'gap_max_ns': 800000000}]}}}]," \
+	"'gaps': [{'phase': 'run', 'pid': 22, 'gap_ns': 900000000, 'seen': [" own "]}," \
+	" {'phase': 'run', 'pid': " pid ", 'gap_ns': 800000000, 'seen': [" others "]}]"
 #define BUSY_DISK "{'throttled_ns': 970000000, 'duration_ns': 1000000000}"
 
 static const struct {
@@ -107,7 +114,7 @@ static const struct {
 	{ "{" HOST PHASE(SCHED, "{'throttled_ns': 970000000, 'duration_ns': 1000000000}", LOOK("{'cpu': 1, 'pid': 12, 'running': false, 'dsq': '0', 'dsq_nr': 1}") "}"),
 	  FAIL("reader.gap.max"), "others", "task 12 waited on CPU 1, on the 0 queue with 1 tasks" },
 	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 11, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 ran on CPU 1." },
-	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 10, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 was on no run queue: it slept, or was blocked." },
+	{ "{" STALL HOST PHASE(SCHED, DISK, LOOK("{'cpu': 1, 'pid': 10, 'running': true}") "}"), FAIL("scheduler"), "others", "task 11 was on no run queue: it slept, was blocked, or stopped." },
 	/* without a frozen look: where it was in the samples of its wait */
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ON_Q(HOG) "," ON_Q(FEW) "," LOCAL(HOG) "," WOKEN) "}"), FAIL("web.gap.max"), "others",
 	  "Others had its CPU: in 3 of 4 samples of its wait, most often hog[7]. Others got the CPUs meanwhile: the other workers 700 ms in a phase of 1000 ms, most of them of web. "
@@ -129,8 +136,20 @@ static const struct {
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", BYPASSED("'local'") "," BYPASSED("null") "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "bypass",
 	  "in 2 of 3 samples of its wait the kernel had it bypassed." },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ASLEEP "," ASLEEP "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "sleep",
-	  "It was asleep, and nobody woke it: in 2 of 3 samples of its wait." },
-	{ "{" HOST PHASE(SCHED, DISK, GAP("11", WOKEN "," WOKEN) "}"), FAIL("web.gap.max"), "others", "it was being woken, or stopped." },
+	  "It was asleep, and nobody woke it: in 2 of 3 samples of its wait. Look at who should have. In 3 samples" },
+	/* who should have is known of a pair: pid 23, if it was seen */
+	{ "{" HOST PAIRS(ASLEEP "," ASLEEP, "23", STOPPED "," STOPPED "," WOKEN) "}", FAIL("pair.gap.max"), "sleep",
+	  "in 2 of 2 samples of its wait. Its partner, pair worker 3[23], was stopped in 2 of 3 samples of its own longest wait. In 2 samples" },
+	{ "{" HOST PAIRS(ASLEEP "," ASLEEP, "23", ON_Q(HOG)) "}", FAIL("pair.gap.max"), "sleep", "was runnable in 1 of 1 samples" },
+	{ "{" HOST PAIRS(ASLEEP "," ASLEEP, "23", WOKEN) "}", FAIL("pair.gap.max"), "sleep", "Look at who should have." },
+	{ "{" HOST PAIRS(ASLEEP "," ASLEEP, "21", STOPPED) "}", FAIL("pair.gap.max"), "sleep", "Look at who should have." },
+	/* what is stopped waits for nothing else, whatever the phase's sums say */
+	{ "{" HOST PAIRS(STOPPED "," STOPPED "," ASLEEP, "23", ASLEEP) "}", FAIL("pair.gap.max"), "stopped",
+	  "It was stopped, by a signal or a tracer: in 2 of 3 samples of its wait. In 3 samples of its longest wait, 900 ms, it was stopped in 2, asleep in 1." },
+	{ "{'host': {'vcpu_steal_ratio': 0.4}, 'vm': {'accel': 'kvm'}, " PHASE("{'bypass_ns': 300000000}", BUSY_DISK, GAP("12", STOPPED "," STOPPED) "}"),
+	  FAIL("reader.gap.max"), "stopped", "in 2 of 2 samples" },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", STOPPED) "}"), FAIL("web.gap.max"), "others", "it was stopped in 1." },
+	{ "{" HOST PHASE(SCHED, DISK, GAP("11", WOKEN "," WOKEN) "}"), FAIL("web.gap.max"), "others", "it was being woken." },
 	/* a disk: what the samples say goes before what the phase's sums do */
 	{ "{" HOST PHASE(SCHED, BUSY_DISK, GAP("12", AT_DISK("throttled") "," AT_DISK("busy") "," ON_Q(HOG)) "}"), FAIL("reader.gap.max"), "disk",
 	  "It waited for its disk: in 2 of 3 samples of its wait it was blocked while data had requests to serve. The throttle of data held requests 97 % of the time. In 3 samples of its longest wait, 900 ms, it was blocked in 2, runnable in 1" },

@@ -264,6 +264,7 @@ static const char *doing_name(const struct gap_seen *seen)
 		[MON_TASK_RUNNABLE] = "runnable",
 		[MON_TASK_BLOCKED] = "blocked",
 		[MON_TASK_SLEEPS] = "sleeps",
+		[MON_TASK_STOPPED] = "stopped",
 		[MON_TASK_OTHER] = "other",
 	};
 
