@@ -68,6 +68,15 @@ facts() {
 	[ $same -eq 0 ] || echo "  $2 does not hold in $dir/facts.json"
 }
 
+# blamed WHAT WORKLOAD CAUSE TEXT-PATTERN: of the last run, for that one's gap
+blamed() {
+	local one
+	one=$(jq -c --arg m "$2.gap.max" \
+		'[.blame[]? | select(.metric == $m)][0]' "$result")
+	is "$1: cause" "$3" "$(jq -r .cause <<<"$one")"
+	like "$1: evidence" "$4" "$(jq -r .text <<<"$one")"
+}
+
 # run_ktstr ARGS: sets status, out (stdout), err (stderr), dir, result
 run_ktstr() {
 	seen_runs=$((${seen_runs:-0} + 1))

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Who is blamed: for each cause that can be planted in a VM a worker that does
 # not get on for that reason, and the frozen look that is taken while it waits.
-# "kept" is in vm_reader.sh and vm_freeze.sh, "bypass" and those that are not
-# runnable in vm_blame_sched.sh, the host's steal in vm_steal.sh.
+# "kept" is in vm_reader.sh and vm_freeze.sh, "bypass" in vm_blame_sched.sh,
+# "sleep" and "stopped" in vm_blame_sleep.sh, the host's steal in vm_steal.sh.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -25,15 +25,6 @@ name = "run"
 duration = "3s"
 $2
 T
-}
-
-# blamed WHAT WORKLOAD CAUSE TEXT-PATTERN: for the gap of that workload
-blamed() {
-	local one
-	one=$(jq -c --arg m "$2.gap.max" \
-		'[.blame[]? | select(.metric == $m)][0]' "$result")
-	is "$1: cause" "$3" "$(jq -r .cause <<<"$one")"
-	like "$1: evidence" "$4" "$(jq -r .text <<<"$one")"
 }
 
 scenario leak '

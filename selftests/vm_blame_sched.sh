@@ -1,18 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Who is blamed, further: a scheduler that is bypassed while it leaves. What a
-# scheduler that is in charge, and a disk, can do is in vm_blame.sh.
+# Who is blamed: a scheduler that is bypassed while it leaves. What one that is
+# in charge, and a disk, can do is in vm_blame.sh.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
-
-# blamed WHAT WORKLOAD CAUSE TEXT-PATTERN: for the gap of that workload
-blamed() {
-	local one
-	one=$(jq -c --arg m "$2.gap.max" \
-		'[.blame[]? | select(.metric == $m)][0]' "$result")
-	is "$1: cause" "$3" "$(jq -r .cause <<<"$one")"
-	like "$1: evidence" "$4" "$(jq -r .text <<<"$one")"
-}
 
 # One CPU: the kernel's thread that takes the scheduler off has it all the while.
 cat >"$tmp/bypass.toml" <<'T'
