@@ -43,4 +43,7 @@ void json_line_null(struct json_line *l);
 /** json_line_number() - exact for each double; not finite: null */
 void json_line_number(struct json_line *l, double v);
 
+/** json_line_member() - json_line_key() and json_line_number() in one go */
+void json_line_member(struct json_line *l, const char *name, double v);
+
 #endif

@@ -129,7 +129,6 @@ int sample_line_map_number(void *line, const char *name, double value,
 	/* absent is honest; a torn number is not, and JSON has no infinity */
 	if (unstable || !isfinite(value))
 		return 0;
-	json_line_key(l, name);
-	json_line_number(l, value);
+	json_line_member(l, name, value);
 	return l->failed ? -ENOMEM : 0;
 }
