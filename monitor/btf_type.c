@@ -53,13 +53,6 @@ bool btf_type_is_signed(const struct btf_type *t)
 	return btf_is_any_enum(t) && btf_kflag(t);
 }
 
-int64_t btf_sign_extend(uint64_t v, unsigned int bits)
-{
-	unsigned int unused = 64 - bits;
-
-	return (int64_t)(v << unused) >> unused;
-}
-
 static const char *kind_word(const struct btf_type *t)
 {
 	switch (btf_kind(t)) {

@@ -39,7 +39,12 @@ const struct btf_type *btf_type_skip(const struct btf *btf, uint32_t id,
 bool btf_type_is_signed(const struct btf_type *t);
 
 /** btf_sign_extend() - the low @bits (1 to 64) of @v as a signed number. */
-int64_t btf_sign_extend(uint64_t v, unsigned int bits);
+static inline int64_t btf_sign_extend(uint64_t v, unsigned int bits)
+{
+	unsigned int unused = 64 - bits;
+
+	return (int64_t)(v << unused) >> unused;
+}
 
 /**
  * btf_type_text() - @id as C writes it: "u64", "struct foo", "u32[4]", "char *"

@@ -22,6 +22,7 @@ void kmem_flush(struct kmem *km)
 	if (++km->generation < PW_PAGE_SIZE)
 		return;
 	memset(km->tlb, 0, sizeof(km->tlb));
+	memset(km->large, 0, sizeof(km->large));
 	km->generation = 1;
 }
 
@@ -35,28 +36,6 @@ static size_t word_at(uintptr_t addr, size_t len)
 	return size;
 }
 
-/*
- * An aligned word by itself. Relaxed: a counter's value, nothing is published
- * by it.
- */
-static uint64_t load_word(const char *from, size_t size)
-{
-	switch (size) {
-	case 8:
-		return __atomic_load_n((const uint64_t *)from,
-				       __ATOMIC_RELAXED);
-	case 4:
-		return __atomic_load_n((const uint32_t *)from,
-				       __ATOMIC_RELAXED);
-	case 2:
-		return __atomic_load_n((const uint16_t *)from,
-				       __ATOMIC_RELAXED);
-	default:
-		return __atomic_load_n((const uint8_t *)from,
-				       __ATOMIC_RELAXED);
-	}
-}
-
 void guest_copy(void *dst, const void *src, size_t len)
 {
 	const char *from = src;
@@ -67,12 +46,12 @@ void guest_copy(void *dst, const void *src, size_t len)
 
 		/* Most of it, in values of some size */
 		for (; size == 8 && len >= 8; from += 8, to += 8, len -= 8) {
-			uint64_t v = load_word(from, 8);
+			uint64_t v = kmem_word(from, 8);
 
 			memcpy(to, &v, 8);
 		}
 		if (size < 8) {
-			uint64_t v = load_word(from, size);
+			uint64_t v = kmem_word(from, size);
 
 			memcpy(to, &v, size); /* both sides little endian */
 			from += size;
@@ -82,50 +61,45 @@ void guest_copy(void *dst, const void *src, size_t len)
 	}
 }
 
-static struct kmem_tlb *tlb_slot(struct kmem *km, uint64_t page_va)
+/* 2 MiB of a large page, if RAM has all of them. */
+static const char *keep_large(struct kmem *km, uint64_t kva, uint64_t gpa)
 {
-	/* Not its low bits: CPUs' areas are a power of two apart. */
-	return &km->tlb[page_va * 0x9e3779b97f4a7c15ull >>
-			(64 - KMEM_TLB_BITS)];
-}
+	uint64_t off = kva & (KMEM_LARGE_BYTES - 1), base = kva - off;
+	const char *hva = guest_mem_hva(km->walk.mem, gpa - off,
+					KMEM_LARGE_BYTES);
+	struct kmem_tlb *slot = &km->large[kmem_slot(base, KMEM_LARGE_BITS)];
 
-static const char *page_hva(struct kmem *km, uint64_t page_va)
-{
-	struct kmem_tlb *slot = tlb_slot(km, page_va);
-	uint64_t tag = page_va | km->generation;
-	const char *hva;
-	uint64_t gpa;
-
-	if (slot->tag == tag)
-		return slot->hva;
-
-	km->stats.walks++;
-	if (page_walk_translate(&km->walk, page_va, &gpa))
-		return NULL;
-	hva = guest_mem_hva(km->walk.mem, gpa, PW_PAGE_SIZE);
 	if (!hva)
 		return NULL;
-	slot->tag = tag;
+	slot->tag = base | km->generation;
 	slot->hva = hva;
-	return hva;
+	return hva + off;
 }
 
-const char *kmem_at(struct kmem *km, uint64_t kva, size_t len)
+static const char *keep_page(struct kmem *km, uint64_t kva, uint64_t gpa)
 {
-	uint64_t off = kva & PAGE_OFFSET_MASK;
-	const char *page;
+	uint64_t off = kva & PAGE_OFFSET_MASK, page = kva - off;
+	const char *hva = guest_mem_hva(km->walk.mem, gpa - off, PW_PAGE_SIZE);
+	struct kmem_tlb *slot = &km->tlb[kmem_slot(page, KMEM_TLB_BITS)];
 
-	if (off + len > PW_PAGE_SIZE || len > PW_PAGE_SIZE)
+	if (!hva)
 		return NULL;
-	page = page_hva(km, kva - off);
-	return page ? page + off : NULL;
+	slot->tag = page | km->generation;
+	slot->hva = hva;
+	return hva + off;
 }
 
-uint64_t kmem_load(struct kmem *km, const char *at, size_t size)
+const char *kmem_walk(struct kmem *km, uint64_t kva)
 {
-	km->stats.reads++;
-	km->stats.read_bytes += size;
-	return load_word(at, size);
+	const char *at = NULL;
+	uint64_t gpa, bytes;
+
+	km->stats.walks++;
+	if (page_walk_page(&km->walk, kva, &gpa, &bytes))
+		return NULL;
+	if (bytes >= KMEM_LARGE_BYTES)
+		at = keep_large(km, kva, gpa);
+	return at ? at : keep_page(km, kva, gpa);
 }
 
 int kmem_read(struct kmem *km, uint64_t kva, void *buf, size_t len)
@@ -136,15 +110,16 @@ int kmem_read(struct kmem *km, uint64_t kva, void *buf, size_t len)
 	while (len) {
 		uint64_t off = kva & PAGE_OFFSET_MASK;
 		size_t part = PW_PAGE_SIZE - off;
-		const char *page = page_hva(km, kva & ~PAGE_OFFSET_MASK);
+		const char *at;
 
-		if (!page) {
+		if (part > len)
+			part = len;
+		at = kmem_at(km, kva, part);
+		if (!at) {
 			km->stats.faults++;
 			return -EFAULT;
 		}
-		if (part > len)
-			part = len;
-		guest_copy(to, page + off, part);
+		guest_copy(to, at, part);
 		km->stats.read_bytes += part;
 		to += part;
 		kva += part;
@@ -178,9 +153,10 @@ int kmem_read_stable(struct kmem *km, uint64_t kva, void *buf, void *scratch,
 	return 0;
 }
 
-int kmem_read_uint(struct kmem *km, uint64_t kva, size_t size, uint64_t *val)
+int kmem_read_uint_far(struct kmem *km, uint64_t kva, size_t size,
+		       uint64_t *val)
 {
-	const char *page;
+	const char *at;
 	uint64_t v = 0;
 	int err;
 
@@ -193,12 +169,12 @@ int kmem_read_uint(struct kmem *km, uint64_t kva, size_t size, uint64_t *val)
 		return err;
 	}
 	km->stats.reads++;
-	page = page_hva(km, kva & ~PAGE_OFFSET_MASK);
-	if (!page) {
+	at = kmem_at(km, kva, size);
+	if (!at) {
 		km->stats.faults++;
 		return -EFAULT;
 	}
 	km->stats.read_bytes += size;
-	*val = load_word(page + (kva & PAGE_OFFSET_MASK), size);
+	*val = kmem_word(at, size);
 	return 0;
 }

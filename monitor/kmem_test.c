@@ -77,11 +77,14 @@ START_TEST(translations_are_reused_until_flushed)
 }
 END_TEST
 
-/* Generations of translations begin anew; none of long ago comes back. */
+/*
+ * Generations of translations begin anew; none of long ago comes back, be it of
+ * a small page or of a large one.
+ */
 START_TEST(no_translation_outlives_any_number_of_flushes)
 {
 	struct test_image *ti = ti_new(&(struct ti_config){ 0 });
-	uint64_t a = ti_vmalloc(ti, 4096), walks, v;
+	uint64_t a = _i ? ti_image(ti, 8) : ti_vmalloc(ti, 4096), walks, v;
 	unsigned int i;
 	struct kmem km;
 
@@ -119,6 +122,45 @@ START_TEST(pages_far_apart_are_translated_once_a_look)
 				&km, base + ti->percpu_off[cpu], &v));
 	/* some share a slot */
 	ck_assert_uint_lt(km.stats.walks, MON_MAX_CPUS * 5 / 4);
+	ti_free(ti);
+}
+END_TEST
+
+/* RAM begins in the midst of 2 MiB here, and so it ends. */
+START_TEST(a_large_page_is_translated_once)
+{
+	struct test_image *ti = ti_new(&(struct ti_config){ 0 });
+	uint64_t first = ti_direct(ti, 4096), kva = first, v, walks, last;
+	uint64_t direct = first - first % KMEM_LARGE_BYTES;
+	unsigned int pages = 0, round;
+	struct kmem km;
+
+	while (ti->next_gpa < 15u << 20) /* behind the page tables */
+		kva = ti_direct(ti, 4096);
+	last = kva - 4096;
+	while (last % KMEM_LARGE_BYTES)
+		last -= 4096;
+	ti->mem.regions[0].len_bytes = last + 8192 - direct - TI_RAM_GPA;
+	kva = last - 4096;
+	init(&km, ti);
+	for (round = 0; round < 2; round++) {
+		walks = km.stats.walks;
+		for (pages = 0; pages < 500; pages++)
+			ck_assert_int_eq(0, kmem_read_ptr(
+				&km, kva - pages * 4096ull, &v));
+		ck_assert_uint_eq(walks + 1, km.stats.walks);
+		kmem_flush(&km);
+	}
+	/* where not all of it is RAM, what is can still be read */
+	ti_write_u64(ti, first, 77);
+	ti_write_u64(ti, last, 78);
+	ck_assert_int_eq(0, kmem_read_ptr(&km, first, &v));
+	ck_assert_uint_eq(77, v);
+	ck_assert_int_eq(-EFAULT, kmem_read_ptr(&km, direct + TI_RAM_GPA - 8,
+						&v));
+	ck_assert_int_eq(0, kmem_read_ptr(&km, last, &v));
+	ck_assert_uint_eq(78, v);
+	ck_assert_int_eq(-EFAULT, kmem_read_ptr(&km, last + 8192, &v));
 	ti_free(ti);
 }
 END_TEST
@@ -244,8 +286,10 @@ int main(void)
 	tcase_add_test(t, copies_are_exact_at_every_alignment);
 	tcase_add_loop_test(t, reads_cross_pages_that_are_no_neighbours, 0, 2);
 	tcase_add_test(t, translations_are_reused_until_flushed);
-	tcase_add_test(t, no_translation_outlives_any_number_of_flushes);
+	tcase_add_loop_test(t, no_translation_outlives_any_number_of_flushes,
+			    0, 2);
 	tcase_add_test(t, pages_far_apart_are_translated_once_a_look);
+	tcase_add_test(t, a_large_page_is_translated_once);
 	tcase_add_test(t, unaligned_integers_cross_pages);
 	tcase_add_test(t, integers_of_odd_sizes_are_refused);
 	tcase_add_test(t, a_word_that_is_being_written_is_never_torn);

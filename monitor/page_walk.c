@@ -77,12 +77,24 @@ static int walk(const struct page_walk *w, uint64_t va, uint64_t *gpa,
 	return -EFAULT;
 }
 
-int page_walk_translate(const struct page_walk *w, uint64_t va, uint64_t *gpa)
+int page_walk_page(const struct page_walk *w, uint64_t va, uint64_t *gpa,
+		   uint64_t *bytes)
 {
 	const uint64_t *slot;
 	unsigned int level;
+	int err;
 
-	return walk(w, va, gpa, &slot, &level);
+	err = walk(w, va, gpa, &slot, &level);
+	if (!err)
+		*bytes = 1ull << level_shift(level);
+	return err;
+}
+
+int page_walk_translate(const struct page_walk *w, uint64_t va, uint64_t *gpa)
+{
+	uint64_t bytes;
+
+	return page_walk_page(w, va, gpa, &bytes);
 }
 
 uint64_t page_walk_count(const struct page_walk *w, uint64_t va, uint64_t nr,

@@ -38,6 +38,14 @@ bool page_walk_canonical(const struct page_walk *w, uint64_t va);
 int page_walk_translate(const struct page_walk *w, uint64_t va, uint64_t *gpa);
 
 /**
+ * page_walk_page() - page_walk_translate(), and how large the page is
+ * @bytes: of the page that @va is on: 4 KiB, 2 MiB or 1 GiB; @va and @gpa lie
+ *         at the same place of it. Written on success.
+ */
+int page_walk_page(const struct page_walk *w, uint64_t va, uint64_t *gpa,
+		   uint64_t *bytes);
+
+/**
  * page_walk_count() - 4 KiB pages that are mapped in [@va, @va + @nr pages)
  * @skip_gpa: a page that is not to be counted, or UINT64_MAX
  *
