@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 monitor-objs := \
+	array_numbers.o \
 	btf_json.o \
 	btf_type.o \
 	btf_value.o \
@@ -28,7 +29,7 @@ monitor-objs := \
 $(eval $(call archive,monitor,$(monitor-objs)))
 
 # The hand-made guest is a test's, not the archive's.
-monitor-tests := btf_json_test cpus_test details_test hash_numbers_test hostile_test \
+monitor-tests := array_numbers_test btf_json_test cpus_test details_test hash_numbers_test hostile_test \
 	kmem_test live_test map_kinds_test map_test monitor_test page_walk_test \
 	psi_test tasks_test
 monitor-made := $(O)/monitor/test_full.o $(O)/monitor/test_image.o

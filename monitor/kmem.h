@@ -125,13 +125,6 @@ static inline uint64_t kmem_word(const char *at, size_t size)
 	}
 }
 
-static inline uint64_t kmem_load(struct kmem *km, const char *at, size_t size)
-{
-	km->stats.reads++;
-	km->stats.read_bytes += size;
-	return kmem_word(at, size);
-}
-
 /** kmem_read() - copy as guest_copy() does. Return: 0 or -EFAULT. */
 int kmem_read(struct kmem *km, uint64_t kva, void *buf, size_t len);
 

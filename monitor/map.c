@@ -75,8 +75,15 @@ int map_check(struct monitor *mon, const struct mon_map *m)
 int map_still(struct monitor *mon, const struct mon_map *m)
 {
 	uint64_t kva;
+	int err;
 
-	if (!find_once(mon, m->id, &kva))
+	err = idr_find(&mon->kbtf, &mon->kmem, mon->info.sym[MON_SYM_MAP_IDR],
+		       m->id, &kva);
+	if (!err && kva == m->kva && m->id_at)
+		err = kmem_word(m->id_at, sizeof(m->id)) == m->id ? 0 : -ENOENT;
+	else if (!err)
+		err = check_id(mon, kva, m->id);
+	if (!err)
 		return kva != m->kva ? -ENOENT : 0;
 	/* Gone, or the tree is being changed: that is another look's matter */
 	return map_check(mon, m);
@@ -332,6 +339,16 @@ int map_probe(struct monitor *mon, uint32_t id, struct mon_map *m)
 	return err ? err : open_layout(mon, m);
 }
 
+/* As it is the map's own memory, it stays where it is while the map lives. */
+static const char *find_id(struct monitor *mon, const struct mon_map *m)
+{
+	const struct kfield *f = &mon->kbtf.fields[KF_MAP_ID];
+	uint64_t kva = m->kva + f->off;
+
+	return f->size == sizeof(m->id) && kva % sizeof(m->id) == 0 ?
+		kmem_at(&mon->kmem, kva, sizeof(m->id)) : NULL;
+}
+
 int map_open(struct monitor *mon, uint32_t id, struct mon_map **out)
 {
 	struct mon_map *m = calloc(1, sizeof(*m));
@@ -349,6 +366,8 @@ int map_open(struct monitor *mon, uint32_t id, struct mon_map **out)
 	err = find_btf(mon, m);
 	if (!err && m->layout)
 		err = find_numbers(mon, m);
+	if (!err)
+		m->id_at = find_id(mon, m);
 	/* What was read is this map's only if it is still there. */
 	if (!err)
 		err = map_check(mon, m);
@@ -367,6 +386,7 @@ void map_free(struct mon_map *m)
 	if (!m)
 		return;
 	numbers_fini(&m->numbers);
+	array_places_fini(&m->places);
 	hash_numbers_free(m->hash);
 	free(m);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "monitor/array_numbers.h"
 #include "monitor/numbers.h"
 
 struct btf;
@@ -44,6 +45,7 @@ enum map_layout {
 struct mon_map {
 	uint32_t id;
 	uint64_t kva;
+	const char *id_at;	/* its id here, while it lives; or NULL */
 	char name[MAP_NAME_LEN];	/* terminated; any bytes */
 	char label[MAP_NAME_LEN + 12];	/* the name, or NAME#id if taken */
 	uint32_t type, key_size, value_size, max_entries;
@@ -58,6 +60,7 @@ struct mon_map {
 	uint32_t btf_key, btf_value;
 	bool not_due;			/* its numbers are not asked for now */
 	struct numbers numbers;		/* of an array; a storage's sums */
+	struct array_places places;	/* of an array */
 	struct hash_numbers *hash;	/* owned; NULL: has none */
 };
 
@@ -81,7 +84,8 @@ int map_check(struct monitor *mon, const struct mon_map *m);
  * For a map that was watched when the look began. Its memory was mapped then,
  * and a translation made since is right for as long as the map lives: ids are
  * not given twice, and the kernel takes a map out of its table before it frees
- * it. So the table tells, whatever became of the pages.
+ * it. So the table tells, whatever became of the pages. The same holds for a
+ * place of the map's own memory that an earlier look found.
  */
 int map_still(struct monitor *mon, const struct mon_map *m);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "monitor/monitor.h"
 
+#include "monitor/array_numbers.h"
 #include "monitor/btf_json.h"
 #include "monitor/hash_numbers.h"
 #include "monitor/locate.h"
@@ -257,74 +258,29 @@ json_t *mon_read_maps(struct monitor *mon, unsigned int max_entries)
 	return all;
 }
 
-/* @at: the value's place here, or NULL where it is on several pages */
-static int read_number(struct monitor *mon, struct number *n, const char *at,
-		       uint64_t kva, double *v)
-{
-	if (at)
-		return number_load(n, &mon->kmem, at, kva, v, &n->unstable);
-	return number_read(n, &mon->kmem, kva, v, &n->unstable);
-}
-
 /*
- * @nr numbers of one entry, summed over CPUs. CPU by CPU, since the numbers of
- * one are neighbours.
+ * True when all of it was read of the map that is being watched: it still is
+ * one afterwards. Of what is followed from element to element it is asked
+ * before as well, lest each look follows what a map that is gone left behind.
  */
-static void read_entry(struct monitor *mon, const struct mon_map *m,
-		       struct number *n, unsigned int nr)
-{
-	struct map_entry e = map_array_entry(mon, m, n->entry);
-	unsigned int nr_values = map_nr_values(mon, m), cpu, i;
-	uint64_t first_kva;
-	/* The pointer to a per-CPU value is the same for all of its CPUs. */
-	bool found = !map_value_kva(mon, m, &e, 0, &first_kva);
-
-	for (i = 0; i < nr; i++) {
-		n[i].val = 0;
-		n[i].unstable = false;
-		n[i].read_ok = found;
-	}
-	for (cpu = 0; found && cpu < nr_values; cpu++) {
-		uint64_t kva = first_kva + mon->percpu_off[cpu] -
-			       mon->percpu_off[0];
-		const char *at = kmem_at(&mon->kmem, kva, m->value_size);
-
-		for (i = 0; i < nr; i++) {
-			double v;
-
-			if (!read_number(mon, &n[i], at, kva, &v))
-				n[i].val += v;
-			else
-				n[i].read_ok = false;
-		}
-	}
-}
-
-static void read_array(struct monitor *mon, const struct mon_map *m,
-		       const struct numbers *ns)
-{
-	unsigned int from, to;
-
-	for (from = 0; from < ns->nr; from = to) {
-		for (to = from + 1; to < ns->nr; to++)
-			if (ns->v[to].entry != ns->v[from].entry)
-				break;
-		read_entry(mon, m, &ns->v[from], to - from);
-	}
-}
-
-/* True when all of it was read of the map that is being watched. */
 static bool read_numbers(struct monitor *mon, struct mon_map *m)
 {
-	if (m->not_due || (!m->numbers.nr && !m->hash) || map_still(mon, m))
+	bool still;
+
+	if (m->not_due || (!m->numbers.nr && !m->hash))
+		return false;
+	if (!map_is_array(m) && map_still(mon, m))
 		return false;
 	if (m->hash)
 		hash_numbers_read(mon, m, m->label);
-	if (m->layout == MAP_STORAGE)
+	else if (m->layout == MAP_STORAGE)
 		storage_numbers_read(mon, m);
 	else
-		read_array(mon, m, &m->numbers);
-	return !map_still(mon, m);
+		array_numbers_read(mon, m);
+	still = !map_still(mon, m);
+	if (!still)
+		array_places_forget(&m->places);
+	return still;
 }
 
 static int tell_hash(const struct hash_numbers *hn, mon_number_fn fn, void *ctx)

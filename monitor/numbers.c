@@ -114,6 +114,9 @@ static void emit(struct flatten *f, uint64_t bit_off, unsigned int bits,
 		n.shift = bit_off % 8;
 	}
 
+	n.word = bits == n.load_bytes * 8 && !(n.off & (n.load_bytes - 1)) &&
+		 !(n.load_bytes & (n.load_bytes - 1));
+
 	slot = numbers_grow(f);
 	if (!slot)
 		return;
@@ -292,15 +295,6 @@ void number_text(const struct number *n, const void *bytes,
 		snprintf(buf, NUMBER_TEXT_MAX, "%" PRIu64, v);
 }
 
-/* As most do */
-static bool fills_word(const struct number *n, uint64_t kva)
-{
-	unsigned int size = n->load_bytes;
-
-	return n->bits == size * 8 && !(size & (size - 1)) &&
-	       !(kva & (size - 1));
-}
-
 static double number_value(const struct number *n, uint64_t v)
 {
 	if (is_signed(n))
@@ -316,7 +310,7 @@ int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 	uint64_t v;
 	int err;
 
-	if (fills_word(n, kva + n->off)) {
+	if (n->word && !(kva & (n->load_bytes - 1))) {
 		err = kmem_read_uint(km, kva + n->off, n->load_bytes, &v);
 		if (!err)
 			*val = number_value(n, v);
@@ -334,11 +328,86 @@ int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 	return 0;
 }
 
-int number_load(const struct number *n, struct kmem *km, const char *at,
-		uint64_t kva, double *val, bool *unstable)
+/* As doubles: of any kind, and of any size. */
+static double sum_any(const struct number *n, const char *const *at,
+		      unsigned int nr)
 {
-	if (!fills_word(n, kva + n->off))
-		return number_read(n, km, kva, val, unstable);
-	*val = number_value(n, kmem_load(km, at + n->off, n->load_bytes));
-	return 0;
+	double sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		sum += number_value(n, kmem_word(at[i] + n->off,
+						 n->load_bytes));
+	return sum;
+}
+
+/*
+ * As integers, which takes less time. @size and @is_signed are constants where
+ * this is called. False: too large for that.
+ */
+static inline __attribute__((always_inline))
+bool sum_words(const char *const *at, uint32_t off, unsigned int size,
+	       bool is_signed, double *sum)
+{
+	uint64_t as_unsigned = 0;
+	int64_t as_signed = 0;
+	bool over = false;
+	unsigned int i;
+
+#pragma GCC unroll 8
+	for (i = 0; i < NUMBERS_TOGETHER; i++) {
+		uint64_t v = kmem_word(at[i] + off, size);
+
+		if (is_signed)
+			over |= __builtin_add_overflow(
+				as_signed, btf_sign_extend(v, size * 8),
+				&as_signed);
+		else
+			over |= __builtin_add_overflow(as_unsigned, v,
+						       &as_unsigned);
+	}
+	*sum = is_signed ? (double)as_signed : (double)as_unsigned;
+	return !over;
+}
+
+static inline double sum_together(const struct number *n, const char *const *at)
+{
+	bool is_long = n->load_bytes == 8, summed = false;
+	double sum;
+
+	if (is_long || n->load_bytes == 4) {
+		if (n->kind == BTF_NUM_UNSIGNED)
+			summed = is_long ?
+				sum_words(at, n->off, 8, false, &sum) :
+				sum_words(at, n->off, 4, false, &sum);
+		else if (n->kind == BTF_NUM_SIGNED)
+			summed = is_long ?
+				sum_words(at, n->off, 8, true, &sum) :
+				sum_words(at, n->off, 4, true, &sum);
+	}
+	return summed ? sum : sum_any(n, at, NUMBERS_TOGETHER);
+}
+
+void numbers_sum(struct number *n, unsigned int nr, struct kmem *km,
+		 const char *const *at, unsigned int nr_values)
+{
+	unsigned int words = 0, bytes = 0, from, i;
+
+	for (i = 0; i < nr; i++) {
+		if (!n[i].word)
+			continue;
+		words++;
+		bytes += n[i].load_bytes;
+	}
+	km->stats.reads += (uint64_t)words * nr_values;
+	km->stats.read_bytes += (uint64_t)bytes * nr_values;
+
+	for (from = 0; from + NUMBERS_TOGETHER <= nr_values;
+	     from += NUMBERS_TOGETHER)
+		for (i = 0; i < nr; i++)
+			if (n[i].word)
+				n[i].val += sum_together(&n[i], at + from);
+	for (i = 0; i < nr && from < nr_values; i++)
+		if (n[i].word)
+			n[i].val += sum_any(&n[i], at + from, nr_values - from);
 }

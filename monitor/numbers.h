@@ -26,6 +26,7 @@ struct number {
 	uint8_t load_bytes;	/* 1 to 9 */
 	uint8_t shift;		/* of the number in them */
 	uint8_t bits;
+	bool word;		/* all of an aligned word of an aligned value */
 	enum btf_num_kind kind;
 
 	/* The last reading; its owner fills it in. */
@@ -71,11 +72,19 @@ void number_text(const struct number *n, const void *bytes,
 int number_read(const struct number *n, struct kmem *km, uint64_t kva,
 		double *val, bool *unstable);
 
-/**
- * number_load() - number_read() of a value that is at @at, see kmem_at()
- * @kva: where the guest has it; read by that what is no aligned word
+/*
+ * Values that are read together, field by field. CPUs' areas are a power of
+ * two apart, and a cache has few places for what is: so many are there at once.
  */
-int number_load(const struct number *n, struct kmem *km, const char *at,
-		uint64_t kva, double *val, bool *unstable);
+#define NUMBERS_TOGETHER 8
+
+/**
+ * numbers_sum() - add to their ->val those that fill words, of each value
+ * @n: @nr of them, all of one entry; those that do not are passed over
+ * @at: where @nr_values values are here, see kmem_at(); all of them aligned to
+ *      8 bytes
+ */
+void numbers_sum(struct number *n, unsigned int nr, struct kmem *km,
+		 const char *const *at, unsigned int nr_values);
 
 #endif
