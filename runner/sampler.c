@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #define MAX_MAP_ENTRIES 1024
+/* Written to the file at once: a sample of many maps is 16 KiB. */
+#define OUT_BUFFER_BYTES (128u << 10)
 
 /* A map that is not in every sample. */
 struct slow_map {
@@ -72,6 +74,8 @@ int sampler_new(const struct sampler_config *cfg, struct sampler **out,
 	if (err)
 		goto free_sampler;
 	s->out = fopen(cfg->out_path, "we");
+	if (s->out)
+		setvbuf(s->out, NULL, _IOFBF, OUT_BUFFER_BYTES);
 	if (!s->out) {
 		err = -errno;
 		snprintf(err_msg, err_len, "%s: %s", cfg->out_path,
