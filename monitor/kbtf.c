@@ -45,6 +45,7 @@ static const struct kfield_spec {
 	[KF_TASK_STATE] = { K_WORD, { "task_struct.__state" } },
 	[KF_TASK_CPU] = { K_WORD, { "task_struct.thread_info.cpu" } },
 	[KF_TASK_TASKS] = { K_START, { "task_struct.tasks" } },
+	[KF_TASK_RAN] = { K_WORD, { "task_struct.se.sum_exec_runtime" } },
 	[KF_RQ_SCX_LOCAL_DSQ_NR] = { K_WORD, { "rq.scx.local_dsq.nr" } },
 
 	[KF_SCX_OPS_NAME] = { K_BYTES, { "scx_sched.ops.name" } },

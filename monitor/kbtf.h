@@ -33,6 +33,7 @@ enum kfield_id {
 	KF_TASK_STATE,
 	KF_TASK_CPU,
 	KF_TASK_TASKS,
+	KF_TASK_RAN,		/* CPU time, ns, up to its last tick or stop */
 
 	KF_SCX_OPS_NAME,
 	KF_SCX_EXIT_KIND,

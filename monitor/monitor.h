@@ -176,6 +176,8 @@ enum mon_task_doing {
 struct mon_task_now {
 	enum mon_task_doing doing;
 	bool ext;		/* sched_ext has it on a run queue */
+	int64_t ran_ns;		/* CPU time so far, of one that does not run;
+				 * -1: not available */
 	struct mon_task task;	/* cpu: where it is, or was last */
 	struct mon_task curr;	/* who runs on that CPU */
 };

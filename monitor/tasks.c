@@ -281,14 +281,19 @@ int mon_read_task(struct monitor *mon, uint64_t task, uint32_t pid,
 		KF_RQ_CURR, KF_RQ_IDLE, KF_TASK_PID, KF_TASK_COMM,
 		KF_TASK_CPU, KF_TASK_STATE,
 	};
-	int64_t after;
+	int64_t after, ran_ns;
 	int err;
 
 	if (!mon->info.sym[MON_SYM_RUNQUEUES] || !mon->nr_possible ||
 	    kbtf_missing(&mon->kbtf, needed, NR(needed)))
 		return -ENOTSUP;
-	*now = (struct mon_task_now){ 0 };
+	*now = (struct mon_task_now){ .ran_ns = -1 };
 	err = read_now(mon, task, now);
+	/* after its queue: from then on it has not run if this stays */
+	if (!err && now->doing != MON_TASK_RUNS &&
+	    !kbtf_read(&mon->kbtf, &mon->kmem, task, KF_TASK_RAN, &ran_ns) &&
+	    ran_ns >= 0)
+		now->ran_ns = ran_ns;
 	if (!err)
 		err = kbtf_read(&mon->kbtf, &mon->kmem, task, KF_TASK_PID,
 				&after);

@@ -245,6 +245,12 @@ static const struct {
 	{ 1, 0x200, MON_TASK_OTHER },
 };
 
+static void set_ran(uint64_t task, uint64_t ran_ns)
+{
+	ti_set(ti, task + ti_off(ti, "task_struct.se"),
+	       "sched_entity.sum_exec_runtime", ran_ns);
+}
+
 START_TEST(what_a_task_is_at_is_told_with_who_has_its_cpu)
 {
 	struct mon_task_now now;
@@ -257,10 +263,12 @@ START_TEST(what_a_task_is_at_is_told_with_who_has_its_cpu)
 	mon = ti_open(ti);
 	for (i = 0; i < sizeof(at_cases) / sizeof(at_cases[0]); i++) {
 		place(one, at_cases[i].cpu, at_cases[i].state);
+		set_ran(one, 1000 + i);
 		ck_assert_int_eq(0, mon_read_task(mon, one, 20, &now));
 		ck_assert_int_eq(at_cases[i].doing, now.doing);
 		ck_assert_uint_eq(at_cases[i].cpu, now.task.cpu);
 		ck_assert(!now.ext && !now.task.on_dsq);
+		ck_assert_int_eq(1000 + i, now.ran_ns);
 		ck_assert(now.curr.idle == !at_cases[i].cpu);
 		ck_assert_str_eq("web/0", now.task.comm);
 	}
@@ -315,10 +323,42 @@ START_TEST(a_task_on_its_cpu_runs_whatever_it_is_about_to_do)
 	ti_set(ti, ti_rq(ti, 1) + ti_off(ti, "rq.rq_donor"), "rq_donor.curr",
 	       two);
 	place(two, 1, 2);
+	set_ran(two, 1000); /* up to its last tick only */
 	mon = ti_open(ti);
 	ck_assert_int_eq(0, mon_read_task(mon, two, 21, &now));
 	ck_assert_int_eq(MON_TASK_RUNS, now.doing);
 	ck_assert(now.task.running);
+	ck_assert_int_eq(-1, now.ran_ns);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
+START_TEST(cpu_time_that_is_none_or_is_not_told_is_not_available)
+{
+	struct ti_config cfg = { .seed = _i,
+				 .drop = { "sched_entity.sum_exec_runtime" } };
+	struct mon_task_now now;
+	struct monitor *mon;
+	uint64_t one, two;
+
+	build(_i);
+	list_two(&one, &two);
+	place(one, 1, 1);
+	set_ran(one, UINT64_MAX - 1);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_read_task(mon, one, 20, &now));
+	ck_assert_int_eq(-1, now.ran_ns);
+	mon_close(mon);
+	ti_free(ti);
+
+	ti = ti_new(&cfg);
+	list_two(&one, &two);
+	place(one, 1, 1);
+	mon = ti_open(ti);
+	ck_assert_int_eq(0, mon_read_task(mon, one, 20, &now));
+	ck_assert_int_eq(MON_TASK_SLEEPS, now.doing);
+	ck_assert_int_eq(-1, now.ran_ns);
 	mon_close(mon);
 	ti_free(ti);
 }
@@ -341,6 +381,8 @@ int main(void)
 	tcase_add_loop_test(tc, what_a_task_is_at_is_told_with_who_has_its_cpu,
 			    0, 4);
 	tcase_add_loop_test(tc, a_waiting_task_is_told_with_its_queue, 0, 4);
+	tcase_add_loop_test(tc,
+		cpu_time_that_is_none_or_is_not_told_is_not_available, 0, 4);
 	tcase_add_loop_test(tc,
 		a_task_on_its_cpu_runs_whatever_it_is_about_to_do, 0, 4);
 	suite_add_tcase(suite, tc);

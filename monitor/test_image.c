@@ -123,8 +123,10 @@ static const struct {
 	  "bpf_local_storage_data sdata[0];", false },
 	{ "bpf_local_storage", "ptr owner;u64 mem_charge;", false },
 	{ "thread_info", "u64 flags;u32 cpu;", false },
+	{ "sched_entity", "u64 vruntime;u64 sum_exec_runtime;", false },
 	{ "task_struct",
 	  "int pid;char16 comm;ptr sched;sched_ext_entity scx;u32 __state;"
+	  "sched_entity se;"
 	  "thread_info thread_info;list_head tasks;", false },
 	{ "kernfs_node", "u64 id;ptr parent;", false },
 	{ "cgroup", "u64 flags;ptr kn;", false },

@@ -8,6 +8,13 @@
 
 #define NAMES_MAX 16
 
+/* On one queue, from sample to sample, without having run. */
+struct stay {
+	const char *dsq;
+	double ran_ns;		/* all along */
+	double from_ns, ns;
+};
+
 /* How often each of a few things was seen. */
 struct tally {
 	unsigned int nr;
@@ -114,6 +121,47 @@ static void add_runnable(struct blame_gap *gap, const json_t *seen,
 		count(holders, comm, number(curr, "pid"));
 }
 
+/* What lasts goes on with this sample, or something else begins with it. */
+static void add_stay(struct stay *now, const json_t *seen)
+{
+	const json_t *ran = json_object_get(seen, "ran_ns");
+	const char *dsq = text(seen, "dsq");
+	double at_ns = number(seen, "at_ns");
+
+	if (!dsq || !json_is_number(ran)) {
+		*now = (struct stay){ 0 };
+	} else if (is(now->dsq, dsq) &&
+		   json_number_value(ran) == now->ran_ns) {
+		now->ns = at_ns - now->from_ns;
+	} else {
+		*now = (struct stay){ .dsq = dsq, .from_ns = at_ns,
+				      .ran_ns = json_number_value(ran) };
+	}
+}
+
+/*
+ * The longest on @dsq. When the VM was frozen is not known but for the whole
+ * gap, and that time is none.
+ */
+static double longest_stay(const json_t *found, const char *dsq)
+{
+	double frozen_ns = number(found, "to_ns") - number(found, "from_ns") -
+		number(found, "gap_ns");
+	struct stay now = { 0 };
+	const json_t *seen;
+	double ns = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(found, "seen"), i, seen) {
+		add_stay(&now, seen);
+		if (is(now.dsq, dsq) && now.ns > ns)
+			ns = now.ns;
+	}
+	if (frozen_ns > 0)
+		ns -= frozen_ns;
+	return ns > 0 ? ns : 0;
+}
+
 static void add_blocked(struct blame_gap *gap, const json_t *seen)
 {
 	const char *disk = text(json_object_get(seen, "disk"), "is");
@@ -168,6 +216,7 @@ void blame_gap_of(const json_t *facts, const char *phase, json_int_t pid,
 	if (n >= 0) {
 		gap->dsq = queues.of[n].name;
 		gap->on_dsq = queues.of[n].n;
+		gap->stay_ns = longest_stay(found, gap->dsq);
 	}
 	n = most(&holders);
 	if (n >= 0) {
@@ -187,6 +236,9 @@ static void say_queues(const struct blame_gap *gap, FILE *to)
 	if (gap->dsq)
 		fprintf(to, ", in %u of them on the %s queue with up to %.0f tasks",
 			gap->on_dsq, gap->dsq, gap->dsq_nr_max);
+	if (gap->stay_ns >= 1e6)
+		fprintf(to, " (at least %lld ms at a stretch, without running)",
+			(long long)(gap->stay_ns / 1e6));
 	if (gap->kept)
 		fprintf(to, ", in %u of them on no dispatch queue", gap->kept);
 }

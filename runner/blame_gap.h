@@ -22,6 +22,8 @@ struct blame_gap {
 	const char *dsq;	/* the queue that it was on most; NULL: none */
 	unsigned int on_dsq;	/* so often */
 	double dsq_nr_max;
+	double stay_ns;		/* at a stretch, without running, at least; 0:
+				 * not known */
 	const char *holder;	/* who had its CPU most; NULL: nobody */
 	json_int_t holder_pid;
 	unsigned int held;	/* so often */

@@ -56,12 +56,14 @@ static const char plan_text[] =
 #define ASLEEP "{'is': 'sleeps', 'disk': null, " HOG "}"
 #define STOPPED "{'is': 'stopped', 'disk': null, " HOG "}"
 #define WOKEN "{'is': 'other', 'disk': null, " HOG "}"
-/* Two pairs, of which pair/2 waited longest, and what it and one more were seen at. */
-#define PAIRS(own, pid, others) "'phases': [{'name': 'run', 'duration_ns': 1000000000, 'workloads': {'pair': {'workers_detail': [" \
+/* Two pairs, and what one of each two was seen at. */
+#define PAIRS(ns2, ns3, pid, own, other_pid, others) "'phases': [{'name': 'run', 'duration_ns': 1000000000, 'workloads': {'pair': {'workers_detail': [" \
 	"{'index': 0, 'pid': 20, 'gap_max_ns': 1}, {'index': 1, 'pid': 21, 'gap_max_ns': 1}," \
-	"{'index': 2, 'pid': 22, 'gap_max_ns': 900000000}, {'index': 3, 'pid': 23, 'gap_max_ns': 800000000}]}}}]," \
-	"'gaps': [{'phase': 'run', 'pid': 22, 'gap_ns': 900000000, 'seen': [" own "]}," \
-	" {'phase': 'run', 'pid': " pid ", 'gap_ns': 800000000, 'seen': [" others "]}]"
+	"{'index': 2, 'pid': 22, 'gap_max_ns': " ns2 "}, {'index': 3, 'pid': 23, 'gap_max_ns': " ns3 "}]}}}]," \
+	"'gaps': [{'phase': 'run', 'pid': " pid ", 'gap_ns': 900000000, 'seen': [" own "]}," \
+	" {'phase': 'run', 'pid': " other_pid ", 'gap_ns': 800000000, 'seen': [" others "]}]"
+#define STAY(gap_ns, samples) ", 'gaps': [{'phase': 'run', 'pid': 11, 'from_ns': 0, 'to_ns': 900000000, 'gap_ns': " gap_ns ", 'seen': [" samples "]}]"
+#define AT(ms, ran, dsq) "{'at_ns': " ms "000000, 'is': 'runnable', 'ext': true, 'dsq': " dsq ", 'dsq_nr': 2, 'ran_ns': " ran ", " HOG "}"
 #define BUSY_DISK "{'throttled_ns': 970000000, 'duration_ns': 1000000000}"
 
 static const struct {
@@ -121,6 +123,16 @@ static const struct {
 	  "In 4 samples of its longest wait, 900 ms, it was runnable in 3, in 2 of them on the 7 queue with up to 3 tasks; its CPU then ran hog[7] in 2." },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", NO_Q(HOG) "," NO_Q(NONE) "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "kept",
 	  "The scheduler kept it: in 2 of 3 samples of its wait it was runnable, and on no dispatch queue. In 3 samples of its longest wait, 900 ms, it was runnable in 3, in 1 of them on the 7 queue with up to 3 tasks, in 2 of them on no dispatch queue; its CPU then ran hog[7] in 2 and idled in 1." },
+	/* how long it stayed there: in milliseconds on a queue, each with its CPU time so far, without what was frozen */
+	{ "{" HOST PHASE(SCHED, DISK, STAY("900000000", AT("100", "5", "'7'") "," AT("200", "5", "'7'") "," AT("450", "5", "'7'") "," AT("500", "6", "'7'")) "}"), FAIL("web.gap.max"), "others",
+	  "in 4 of them on the 7 queue with up to 2 tasks (at least 350 ms at a stretch, without running); its CPU" },
+	{ "{" HOST PHASE(SCHED, DISK, STAY("800000001", AT("100", "5", "'7'") "," AT("451", "5", "'7'")) "}"), FAIL("web.gap.max"), "others", "(at least 251 ms at a stretch" },
+	{ "{" HOST PHASE(SCHED, DISK, STAY("700000000", AT("100", "5", "'7'") "," AT("250", "5", "'7'")) "}"), FAIL("web.gap.max"), "others", "on the 7 queue with up to 2 tasks; its CPU" },
+	/* from one queue to another and back, on none, and of a kernel that does not tell */
+	{ "{" HOST PHASE(SCHED, DISK, STAY("900000000", AT("100", "5", "'7'") "," AT("200", "5", "'8'") "," AT("300", "5", "'8'") "," AT("400", "5", "'7'") "," AT("420", "5", "'7'") "," AT("500", "6", "'7'")) "}"),
+	  FAIL("web.gap.max"), "others", "in 4 of them on the 7 queue with up to 2 tasks (at least 20 ms at a stretch" },
+	{ "{" HOST PHASE(SCHED, DISK, STAY("900000000", AT("100", "5", "'7'") "," AT("200", "5", "null") "," AT("300", "5", "'7'")) "}"), FAIL("web.gap.max"), "others", "with up to 2 tasks, in 1 of them on no" },
+	{ "{" HOST PHASE(SCHED, DISK, STAY("900000000", AT("100", "null", "'7'") "," AT("200", "null", "'7'")) "}"), FAIL("web.gap.max"), "others", "with up to 2 tasks; its CPU" },
 	/* one sample may be an accident; under the default scheduler there is no queue to be on */
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", NO_Q(HOG)) "}"), FAIL("web.gap.max"), "others", "in 1 of them on no dispatch queue" },
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", FAIR(HOG) "," FAIR(HOG)) "}"), FAIL("web.gap.max"), "others", "it was runnable in 2; its CPU then ran hog[7] in 2." },
@@ -138,13 +150,14 @@ static const struct {
 	{ "{" HOST PHASE(SCHED, DISK, GAP("11", ASLEEP "," ASLEEP "," ON_Q(HOG)) "}"), FAIL("web.gap.max"), "sleep",
 	  "It was asleep, and nobody woke it: in 2 of 3 samples of its wait. Look at who should have. In 3 samples" },
 	/* who should have is known of a pair: pid 23, if it was seen */
-	{ "{" HOST PAIRS(ASLEEP "," ASLEEP, "23", STOPPED "," STOPPED "," WOKEN) "}", FAIL("pair.gap.max"), "sleep",
+	{ "{" HOST PAIRS("9000", "8000", "22", ASLEEP "," ASLEEP, "23", STOPPED "," STOPPED "," WOKEN) "}", FAIL("pair.gap.max"), "sleep",
 	  "in 2 of 2 samples of its wait. Its partner, pair worker 3[23], was stopped in 2 of 3 samples of its own longest wait. In 2 samples" },
-	{ "{" HOST PAIRS(ASLEEP "," ASLEEP, "23", ON_Q(HOG)) "}", FAIL("pair.gap.max"), "sleep", "was runnable in 1 of 1 samples" },
-	{ "{" HOST PAIRS(ASLEEP "," ASLEEP, "23", WOKEN) "}", FAIL("pair.gap.max"), "sleep", "Look at who should have." },
-	{ "{" HOST PAIRS(ASLEEP "," ASLEEP, "21", STOPPED) "}", FAIL("pair.gap.max"), "sleep", "Look at who should have." },
+	{ "{" HOST PAIRS("8000", "9000", "23", ASLEEP "," ASLEEP, "22", ASLEEP) "}", FAIL("pair.gap.max"), "sleep", "Its partner, pair worker 2[22], was asleep in 1 of 1 samples" },
+	{ "{" HOST PAIRS("9000", "8000", "22", ASLEEP "," ASLEEP, "23", ON_Q(HOG)) "}", FAIL("pair.gap.max"), "sleep", "was runnable in 1 of 1 samples" },
+	{ "{" HOST PAIRS("9000", "8000", "22", ASLEEP "," ASLEEP, "23", WOKEN) "}", FAIL("pair.gap.max"), "sleep", "Look at who should have." },
+	{ "{" HOST PAIRS("9000", "8000", "22", ASLEEP "," ASLEEP, "21", STOPPED) "}", FAIL("pair.gap.max"), "sleep", "Look at who should have." },
 	/* what is stopped waits for nothing else, whatever the phase's sums say */
-	{ "{" HOST PAIRS(STOPPED "," STOPPED "," ASLEEP, "23", ASLEEP) "}", FAIL("pair.gap.max"), "stopped",
+	{ "{" HOST PAIRS("9000", "8000", "22", STOPPED "," STOPPED "," ASLEEP, "23", ASLEEP) "}", FAIL("pair.gap.max"), "stopped",
 	  "It was stopped, by a signal or a tracer: in 2 of 3 samples of its wait. In 3 samples of its longest wait, 900 ms, it was stopped in 2, asleep in 1." },
 	{ "{'host': {'vcpu_steal_ratio': 0.4}, 'vm': {'accel': 'kvm'}, " PHASE("{'bypass_ns': 300000000}", BUSY_DISK, GAP("12", STOPPED "," STOPPED) "}"),
 	  FAIL("reader.gap.max"), "stopped", "in 2 of 2 samples" },

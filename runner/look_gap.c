@@ -285,6 +285,12 @@ static json_t *disk_json(const struct gap_seen *seen)
 			 (json_int_t)seen->disk_done);
 }
 
+/* Of what is below 0 nothing is known. */
+static json_t *known_json(int64_t value)
+{
+	return value < 0 ? json_null() : json_integer(value);
+}
+
 static json_t *seen_json(const struct gap_seen *seen, uint64_t start_ns)
 {
 	const struct mon_task *task = &seen->now.task, *curr = &seen->now.curr;
@@ -292,18 +298,18 @@ static json_t *seen_json(const struct gap_seen *seen, uint64_t start_ns)
 	char text[32];
 
 	return json_pack(
-		"{s:I, s:s, s:i, s:b, s:b, s:o, s:o, s:{s:I, s:s, s:b}, s:o, s:o}",
+		"{s:I, s:s, s:i, s:b, s:b, s:o, s:o, s:o, s:{s:I, s:s, s:b}, s:o, s:o}",
 		"at_ns", (json_int_t)(seen->at_ns - start_ns),
 		"is", doing_name(seen), "cpu", (int)task->cpu,
 		"ext", seen->now.ext, "bypassed", seen->bypassed,
 		"dsq", queued ? json_string(look_dsq_name(task->dsq_id, text)) :
 		json_null(),
 		"dsq_nr", queued ? json_integer(task->dsq_nr) : json_null(),
+		"ran_ns", known_json(seen->now.ran_ns),
 		"curr", "pid", (json_int_t)curr->pid, "comm", curr->comm,
 		"idle", curr->idle,
-		"disk", disk_json(seen), "host_wait_ns",
-		seen->host_wait_ns < 0 ? json_null() :
-		json_integer(seen->host_wait_ns));
+		"disk", disk_json(seen),
+		"host_wait_ns", known_json(seen->host_wait_ns));
 }
 
 static json_t *gap_json(const struct gap *gap, uint64_t start_ns)

@@ -281,24 +281,26 @@ static const struct {
 	struct gap_seen seen;
 	const char *json;
 } json_cases[] = {
-	{ { .now = { .doing = MON_TASK_RUNNABLE, .ext = true,
+	{ { .now = { .doing = MON_TASK_RUNNABLE, .ext = true, .ran_ns = 1234,
 		     .task = { .cpu = 1, .on_dsq = true, .dsq_id = 7,
 			       .dsq_nr = 3 },
 		     .curr = { .pid = 9, .comm = "hog" } } },
 	  "{\"at_ns\": 5, \"is\": \"runnable\", \"cpu\": 1, \"ext\": true,"
-	  " \"bypassed\": false, \"dsq\": \"7\", \"dsq_nr\": 3, \"disk\": null,"
+	  " \"bypassed\": false, \"dsq\": \"7\", \"dsq_nr\": 3, \"ran_ns\": 1234,"
+	  " \"disk\": null,"
 	  " \"host_wait_ns\": null,"
 	  " \"curr\": {\"pid\": 9, \"comm\": \"hog\", \"idle\": false}}" },
-	{ { .now = { .doing = MON_TASK_RUNNABLE, .ext = true,
+	{ { .now = { .doing = MON_TASK_RUNNABLE, .ext = true, .ran_ns = -1,
 		     .curr = { .idle = true } }, .bypassed = true },
 	  "{\"at_ns\": 5, \"is\": \"runnable\", \"cpu\": 0, \"ext\": true,"
-	  " \"bypassed\": true, \"dsq\": null, \"dsq_nr\": null, \"disk\": null,"
+	  " \"bypassed\": true, \"dsq\": null, \"dsq_nr\": null, \"ran_ns\": null,"
+	  " \"disk\": null,"
 	  " \"host_wait_ns\": null,"
 	  " \"curr\": {\"pid\": 0, \"comm\": \"\", \"idle\": true}}" },
 	{ { .now = { .doing = MON_TASK_BLOCKED }, .disk = GAP_DISK_THROTTLED,
 	    .disk_done = 12 },
 	  "{\"at_ns\": 5, \"is\": \"blocked\", \"cpu\": 0, \"ext\": false,"
-	  " \"bypassed\": false, \"dsq\": null, \"dsq_nr\": null,"
+	  " \"bypassed\": false, \"dsq\": null, \"dsq_nr\": null, \"ran_ns\": 0,"
 	  " \"disk\": {\"is\": \"throttled\", \"done\": 12}, \"host_wait_ns\": null,"
 	  " \"curr\": {\"pid\": 0, \"comm\": \"\", \"idle\": false}}" },
 };

@@ -36,7 +36,7 @@ holds "slow_exit: it left by itself, as expected" \
 blamed "slow_exit" spin bypass \
 	'not in charge: in [0-9]+ of [0-9]+ samples of its wait the kernel had it bypassed'
 blamed "slow_exit: the queue and who had the CPU" spin bypass \
-	'on the bypass queue with up to [0-9]+ tasks; its CPU then ran sched_ext_helpe\['
+	'on the bypass queue with up to [0-9]+ tasks \(at least [0-9]+ ms at a stretch, without running\); its CPU then ran sched_ext_helpe\['
 blamed "slow_exit: the look" spin bypass \
 	'frozen look at its wait, task [0-9]+ waited on CPU 0, on the bypass queue.* ran sched_ext_helpe\['
 facts "slow_exit: its workers were served until then" \
