@@ -234,6 +234,20 @@ int cgroup_make_leaf(const char *root, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+int cgroup_leaf_id(const char *root, const char *name, uint64_t *id)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/%s", root, name) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (stat(path, &st))
+		return -errno;
+	*id = st.st_ino;
+	return 0;
+}
+
 int cgroup_account_read(int fd, struct worker_account *account)
 {
 	char text[1024];

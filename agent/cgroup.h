@@ -7,6 +7,7 @@
 #define KTSTR_AGENT_CGROUP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct plan;
 struct worker_account;
@@ -40,6 +41,13 @@ int cgroup_tree_make(const struct plan *plan, const char *root, char *err_msg,
  * Return: a descriptor for cgroup_account_read(); or -errno.
  */
 int cgroup_make_leaf(const char *root, const char *name);
+
+/**
+ * cgroup_leaf_id() - the kernel's number of it, by which the host knows it
+ *
+ * Return: 0; -errno; -ENAMETOOLONG.
+ */
+int cgroup_leaf_id(const char *root, const char *name, uint64_t *id);
 
 /**
  * cgroup_account_read() - the CPU time of all that ever was in a cgroup

@@ -243,6 +243,22 @@ START_TEST(a_program_is_accounted_by_its_own_cgroup)
 }
 END_TEST
 
+START_TEST(a_leaf_is_known_by_its_inode)
+{
+	struct stat st;
+	uint64_t id;
+	char path[PATH_MAX];
+
+	make_file("ktstr", "x");
+	put("ktstr/hb.0", "cpu.stat", "");
+	snprintf(path, sizeof(path), "%s/hb.0", root);
+	ck_assert_int_eq(0, stat(path, &st));
+	ck_assert_int_eq(0, cgroup_leaf_id(root, "hb.0", &id));
+	ck_assert_uint_eq(st.st_ino, id);
+	ck_assert_int_eq(-ENOENT, cgroup_leaf_id(root, "none", &id));
+}
+END_TEST
+
 START_TEST(a_leaf_without_an_account_is_an_error)
 {
 	make_file("ktstr", "x");
@@ -310,6 +326,7 @@ int main(void)
 	tcase_add_test(tc, tasks_between_cgroups_are_refused);
 	tcase_add_loop_test(tc, a_program_is_accounted_by_its_own_cgroup, 0,
 			    sizeof(stats) / sizeof(stats[0]));
+	tcase_add_test(tc, a_leaf_is_known_by_its_inode);
 	tcase_add_test(tc, a_leaf_without_an_account_is_an_error);
 	tcase_add_test(tc, who_wants_a_cpu_is_told_from_who_sleeps);
 	tcase_add_test(tc, enter_writes_the_callers_zero);

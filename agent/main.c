@@ -284,9 +284,10 @@ static int stage_exec(struct agent *a)
 static int stage_ready(struct agent *a)
 {
 	return port_send_json(&a->port, KTSTR_MSG_READY,
-			      json_pack("{s:i,s:i}", "workers",
+			      json_pack("{s:i,s:i,s:o*}", "workers",
 					a->plan->nr_workers, "tracing_programs",
-					observer_count_tracing()));
+					observer_count_tracing(), "leaves",
+					workers_leaves(&a->workers)));
 }
 
 static int stage_phases(struct agent *a)

@@ -154,7 +154,26 @@ static int prepare_program(struct worker_set *ws, const struct worker_job *job)
 		return 0;
 	load_exec_leaf(job->workload, job->index, leaf, sizeof(leaf));
 	worker->account_fd = cgroup_make_leaf(job->cgroup_root, leaf);
-	return worker->account_fd < 0 ? worker->account_fd : 0;
+	if (worker->account_fd < 0)
+		return worker->account_fd;
+	return cgroup_leaf_id(job->cgroup_root, leaf, &worker->leaf_id);
+}
+
+json_t *workers_leaves(const struct worker_set *ws)
+{
+	json_t *leaves = json_array();
+	bool any = false;
+	unsigned int nr;
+
+	for (nr = 0; nr < ws->nr; nr++) {
+		any |= ws->workers[nr].leaf_id != 0;
+		json_array_append_new(leaves, json_integer(
+			ws->workers[nr].leaf_id));
+	}
+	if (any)
+		return leaves;
+	json_decref(leaves);
+	return NULL;
 }
 
 static int spawn_one(struct worker_set *ws, struct worker_job *job)

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <jansson.h>
+
 struct ktstr_shm_hdr;
 struct load_exec;
 struct plan;
@@ -34,6 +36,7 @@ struct worker {
 	pid_t pid;		/* 0: not forked, or reaped */
 	int account_fd;		/* owned; -1: none: schedstat, or cpu.stat */
 	struct load_exec *exec;	/* owned: of a program; else NULL */
+	uint64_t leaf_id;	/* of a program's cgroup; 0: it has none */
 	unsigned int workload;	/* index in the plan */
 	unsigned int index;	/* within its workload */
 	struct worker_account base; /* at the start of the current phase */
@@ -49,6 +52,13 @@ struct worker_set {
 	unsigned int nr_live;		/* forked and not reaped */
 	bool stopping;			/* exits are wanted from now on */
 };
+
+/**
+ * workers_leaves() - the cgroups of programs, by worker; 0: none of its own
+ *
+ * Return: new reference, an array of numbers; NULL: no program has one.
+ */
+json_t *workers_leaves(const struct worker_set *ws);
 
 /**
  * workers_count() - how many workers a plan asks for

@@ -168,6 +168,8 @@ static const struct kfield_spec {
 	[KF_HLIST_NEXT] = { K_WORD, { "hlist_node.next" } },
 	[KF_TASK_PID] = { K_WORD, { "task_struct.pid" } },
 	[KF_TASK_COMM] = { K_BYTES, { "task_struct.comm" } },
+	[KF_TASK_CGROUPS] = { K_WORD, { "task_struct.cgroups" } },
+	[KF_CSS_SET_CGROUP] = { K_WORD, { "css_set.dfl_cgrp" } },
 	[KF_CGROUP_KN] = { K_WORD, { "cgroup.kn" } },
 	[KF_KERNFS_ID] = { K_WORD, { "kernfs_node.id" } },
 	[KF_INODE_INO] = { K_WORD, { "inode.i_ino" } },

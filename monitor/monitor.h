@@ -136,6 +136,8 @@ struct mon_task {
 	char comm[16];		/* printable ASCII */
 	bool running;
 	bool idle;		/* it runs, and is the idle task */
+	uint64_t cgroup;	/* of version 2, by number, of one that runs;
+				 * 0: not known */
 	bool on_dsq;		/* it waits on that queue; the two below */
 	uint64_t dsq_id;
 	uint32_t dsq_nr;	/* tasks on it */

@@ -94,6 +94,25 @@ static void read_place(struct monitor *mon, uint64_t task, struct mon_task *t)
 	}
 }
 
+/* 0: not known */
+static uint64_t read_cgroup(struct monitor *mon, uint64_t task)
+{
+	static const enum kfield_id path[] = {
+		KF_TASK_CGROUPS, KF_CSS_SET_CGROUP, KF_CGROUP_KN,
+	};
+	uint64_t at = task;
+	int64_t id;
+	size_t i;
+
+	for (i = 0; i < NR(path); i++)
+		if (kbtf_read_ptr(&mon->kbtf, &mon->kmem, at, path[i], &at) ||
+		    !at)
+			return 0;
+	if (kbtf_read(&mon->kbtf, &mon->kmem, at, KF_KERNFS_ID, &id))
+		return 0;
+	return id;
+}
+
 static int read_running(struct monitor *mon, uint64_t rq, struct mon_task *t,
 			uint64_t *curr)
 {
@@ -107,6 +126,7 @@ static int read_running(struct monitor *mon, uint64_t rq, struct mon_task *t,
 		return err;
 	t->running = true;
 	t->idle = *curr == idle;
+	t->cgroup = read_cgroup(mon, *curr);
 	return read_task(mon, *curr, t);
 }
 

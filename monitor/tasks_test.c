@@ -85,6 +85,55 @@ START_TEST(who_runs_and_who_waits_where)
 }
 END_TEST
 
+/* The number of its cgroup, or 0 where a kernel, or a task, has not all. */
+static const struct {
+	const char *drop;	/* NULL: nothing is missing */
+	bool broken;		/* no css_set */
+	uint64_t want;
+} cgroup_cases[] = {
+	{ NULL, false, 0x100000991 },
+	{ "task_struct.cgroups", false, 0 },
+	{ "css_set.dfl_cgrp", false, 0 },
+	{ "kernfs_node.id", false, 0 },
+	{ NULL, true, 0 },
+};
+
+static void link_unless(const char *drop, uint64_t at, const char *path,
+			uint64_t to)
+{
+	if (!drop || strcmp(drop, path))
+		ti_set(ti, at, path, to);
+}
+
+START_TEST(who_runs_is_told_with_its_cgroup)
+{
+	const char *drop = cgroup_cases[_i].drop;
+	struct ti_config cfg = { .drop = { drop } };
+	uint64_t task, set, cgroup, kn;
+	struct mon_task t[8];
+	struct monitor *mon;
+
+	ti = ti_new(&cfg);
+	task = make_task(10, "spin");
+	set = ti_direct(ti, ti_size(ti, "css_set"));
+	cgroup = ti_direct(ti, ti_size(ti, "cgroup"));
+	kn = ti_direct(ti, ti_size(ti, "kernfs_node"));
+	link_unless(drop, task, "task_struct.cgroups",
+		    cgroup_cases[_i].broken ? 0 : set);
+	link_unless(drop, set, "css_set.dfl_cgrp", cgroup);
+	link_unless(drop, cgroup, "cgroup.kn", kn);
+	link_unless(drop, kn, "kernfs_node.id", 0x100000991);
+	ti_set(ti, ti_rq(ti, 1) + ti_off(ti, "rq.rq_donor"), "rq_donor.curr",
+	       task);
+	mon = ti_open(ti);
+	ck_assert_int_eq(2, mon_read_running(mon, t, 8));
+	ck_assert_uint_eq(10, t[1].pid);
+	ck_assert_uint_eq(cgroup_cases[_i].want, t[1].cgroup);
+	mon_close(mon);
+	ti_free(ti);
+}
+END_TEST
+
 START_TEST(who_runs_is_told_without_sched_ext_too)
 {
 	struct ti_config cfg = { .seed = _i,
@@ -371,6 +420,8 @@ int main(void)
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_loop_test(tc, who_runs_and_who_waits_where, 0, 4);
+	tcase_add_loop_test(tc, who_runs_is_told_with_its_cgroup, 0,
+			    sizeof(cgroup_cases) / sizeof(cgroup_cases[0]));
 	tcase_add_loop_test(tc, who_runs_is_told_without_sched_ext_too, 0, 4);
 	tcase_add_loop_test(tc, the_place_on_a_queue_is_counted_from_its_head,
 			    0, 4);

@@ -127,7 +127,8 @@ static const struct {
 	{ "task_struct",
 	  "int pid;char16 comm;ptr sched;sched_ext_entity scx;u32 __state;"
 	  "sched_entity se;"
-	  "thread_info thread_info;list_head tasks;", false },
+	  "thread_info thread_info;list_head tasks;ptr cgroups;", false },
+	{ "css_set", "u32 refs;ptr dfl_cgrp;", false },
 	{ "kernfs_node", "u64 id;ptr parent;", false },
 	{ "cgroup", "u64 flags;ptr kn;", false },
 	{ "inode", "u32 i_mode;u64 i_ino;", false },

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/facts_exec.h"
 
+#include "runner/look.h"
+
 #include <math.h>
 #include <regex.h>
 #include <stdio.h>
@@ -238,23 +240,29 @@ static json_t *last_lines(const struct exec_yield *y)
 	return lines;
 }
 
-static json_t *ran_ns(const struct exec_yield *y)
+static json_t *ran_ns(const struct exec_yield *y,
+		      const struct frozen_view *frozen)
 {
 	json_int_t begun = json_integer_value(json_object_get(y->end,
 							      "begun_ns"));
 	json_int_t ended = json_integer_value(json_object_get(y->end,
 							      "ended_ns"));
 
-	return begun > 0 && ended > begun ? json_integer(ended - begun) :
-					    json_null();
+	if (begun <= 0 || ended <= begun)
+		return json_null();
+	return json_integer(ended - begun -
+			    (json_int_t)frozen_view_within(frozen, begun,
+							   ended));
 }
 
-static json_t *program_json(const struct exec_yield *y, unsigned int index)
+static json_t *program_json(const struct exec_yield *y, unsigned int index,
+			    const struct frozen_view *frozen)
 {
 	json_t *json = json_pack("{s:i, s:O?, s:O?, s:O?, s:o, s:I, s:I, s:o}",
 		"index", (int)index, "end", json_object_get(y->end, "end"),
 		"code", json_object_get(y->end, "code"),
-		"runs", json_object_get(y->end, "runs"), "ran_ns", ran_ns(y),
+		"runs", json_object_get(y->end, "runs"), "ran_ns",
+		ran_ns(y, frozen),
 		"stdout_bytes", y->bytes[EXEC_STDOUT], "stderr_bytes",
 		y->bytes[EXEC_STDERR], "stderr", last_lines(y));
 	json_int_t json_errno = json_integer_value(
@@ -267,13 +275,14 @@ static json_t *program_json(const struct exec_yield *y, unsigned int index)
 }
 
 json_t *facts_exec_totals(json_t *exec, const struct exec_yield *yields,
-			  unsigned int nr)
+			  unsigned int nr, const struct frozen_view *frozen)
 {
 	json_t *programs = json_array();
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		json_array_append_new(programs, program_json(&yields[i], i));
+		json_array_append_new(programs, program_json(&yields[i], i,
+							     frozen));
 	return json_pack("{s:o, s:o, s:o}", "json",
 			 json_of_all(exec, yields, nr), "match",
 			 matches(exec, yields, nr), "programs", programs);

@@ -16,6 +16,8 @@
 enum exec_stream { EXEC_STDOUT, EXEC_STDERR, EXEC_JSON, EXEC_NR_STREAMS };
 
 /* One copy of a program. */
+struct frozen_view;
+
 struct exec_yield {
 	char *text[EXEC_NR_STREAMS];	/* owned, not NUL-terminated; or NULL */
 	size_t len[EXEC_NR_STREAMS];
@@ -29,6 +31,7 @@ void exec_yield_fini(struct exec_yield *y);
  * facts_exec_totals() - {"json", "match", "programs"}
  * @exec: of the planned workload
  * @yields: @nr copies of its program
+ * @frozen: taken off "ran_ns"; NULL: nothing was
  *
  * Numbers of several copies are their mean; one that a copy lacks is null. A
  * number of "match" is the last that its expression finds in stdout.
@@ -36,7 +39,7 @@ void exec_yield_fini(struct exec_yield *y);
  * Return: new reference.
  */
 json_t *facts_exec_totals(json_t *exec, const struct exec_yield *yields,
-			  unsigned int nr);
+			  unsigned int nr, const struct frozen_view *frozen);
 
 /**
  * facts_exec_narrow() - take from a workload's numbers what nobody measured

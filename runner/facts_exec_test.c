@@ -2,6 +2,8 @@
 /* Numbers in what programs print, good and hostile. */
 #include "runner/facts_exec.h"
 
+#include "runner/look.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +50,7 @@ static void assert_json(const char *expected, const json_t *is)
 static void assert_totals(unsigned int nr, const char *key,
 			  const char *expected)
 {
-	json_t *totals = facts_exec_totals(exec, yields, nr);
+	json_t *totals = facts_exec_totals(exec, yields, nr, NULL);
 
 	assert_json(expected, json_object_get(totals, key));
 	json_decref(totals);
@@ -181,6 +183,25 @@ START_TEST(an_end_is_told_with_the_last_lines)
 }
 END_TEST
 
+START_TEST(frozen_time_is_no_time_that_a_program_ran)
+{
+	struct frozen_log log = { 0 };
+	struct frozen_view frozen = { &log, 500, 0 };
+	json_t *totals;
+
+	yields[0].end = json_pack("{s:I, s:I}", "begun_ns", (json_int_t)1000,
+				  "ended_ns", (json_int_t)5000);
+	ck_assert_int_eq(0, frozen_log_add(&log, 400, 600)); /* half before */
+	ck_assert_int_eq(0, frozen_log_add(&log, 1500, 2500));
+	totals = facts_exec_totals(exec, yields, 1, &frozen);
+	ck_assert_int_eq(2900, json_integer_value(json_object_get(
+		json_array_get(json_object_get(totals, "programs"), 0),
+		"ran_ns")));
+	json_decref(totals);
+	frozen_log_fini(&log);
+}
+END_TEST
+
 START_TEST(an_end_that_was_not_told_is_null)
 {
 	assert_totals(1, "programs",
@@ -251,6 +272,7 @@ int main(void)
 			    sizeof(texts) / sizeof(texts[0]));
 	tcase_add_test(tc, bytes_that_are_no_text_do_no_harm);
 	tcase_add_test(tc, an_end_is_told_with_the_last_lines);
+	tcase_add_test(tc, frozen_time_is_no_time_that_a_program_ran);
 	tcase_add_test(tc, an_end_that_was_not_told_is_null);
 	tcase_add_test(tc, what_only_stamps_tell_is_null);
 	tcase_add_loop_test(tc, a_program_ran_in_the_phases_that_it_overlaps,

@@ -60,7 +60,7 @@ START_TEST(frozen_time_is_no_gap_and_no_part_of_a_rate)
 	struct ktstr_worker w = { .last_progress_ns = 700 * MS };
 	struct frozen_log log = { 0 };
 	/* the guest's clock is 100 ms ahead */
-	struct frozen_view frozen = { &log, 100 * MS };
+	struct frozen_view frozen = { &log, 100 * MS, 0 };
 	struct workload_sum sum;
 	json_t *json;
 
@@ -89,14 +89,14 @@ START_TEST(whoever_ran_when_it_froze_is_not_charged_for_it)
 	struct ktstr_cell *cell = calloc(1, sizeof(*cell));
 	struct ktstr_worker ran = { .pid = 7 }, waited = { .pid = 8 };
 	struct frozen_log log = { 0 };
-	struct frozen_view frozen = { &log, 0 };
+	struct frozen_view frozen = { &log, 0, 0 };
 	struct workload_sum sum;
 
 	cell->cpu_time_ns = 400 * MS;
 	frozen_log_add(&log, 200 * MS, 500 * MS);
-	frozen_log_add_run(&log, 7);
+	frozen_log_add_run(&log, 7, 0);
 	frozen_log_add(&log, 2000 * MS, 3000 * MS); /* after the phase */
-	frozen_log_add_run(&log, 7);
+	frozen_log_add_run(&log, 7, 0);
 	ck_assert_int_eq(0, workload_sum_init(&sum, 2));
 	workload_sum_add(&sum, 0, cell, &ran, 0, 1000 * MS, &frozen);
 	workload_sum_add(&sum, 1, cell, &waited, 0, 1000 * MS, &frozen);

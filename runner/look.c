@@ -149,20 +149,28 @@ int frozen_log_add(struct frozen_log *log, uint64_t from_ns,
 
 	if (err)
 		return err;
-	log->spans[log->nr++] = (struct frozen_span){ from_ns, until_ns };
+	log->spans[log->nr++] = (struct frozen_span){ from_ns, until_ns,
+						      false };
 	log->sum_ns += until_ns - from_ns;
 	return 0;
 }
 
-int frozen_log_add_run(struct frozen_log *log, uint32_t pid)
+int frozen_log_add_run(struct frozen_log *log, uint32_t pid, uint32_t program)
 {
 	int err = make_room((void **)&log->runs, log->nr_runs, &log->cap_runs,
 			    sizeof(*log->runs));
 
 	if (err || !log->nr)
 		return err;
-	log->runs[log->nr_runs++] = (struct frozen_run){ log->nr - 1, pid };
+	log->runs[log->nr_runs++] = (struct frozen_run){ log->nr - 1, pid,
+							    program };
 	return 0;
+}
+
+void frozen_log_bypass(struct frozen_log *log)
+{
+	if (log->nr)
+		log->spans[log->nr - 1].bypass = true;
 }
 
 void frozen_log_fini(struct frozen_log *log)
@@ -195,6 +203,18 @@ uint64_t frozen_within(const struct frozen_log *log, uint64_t from_ns,
 	return sum;
 }
 
+bool frozen_in_bypass(const struct frozen_log *log, uint64_t from_ns,
+		      uint64_t until_ns)
+{
+	size_t i;
+
+	for (i = 0; log && i < log->nr; i++)
+		if (log->spans[i].bypass &&
+		    overlap(&log->spans[i], from_ns, until_ns))
+			return true;
+	return false;
+}
+
 uint64_t frozen_view_within(const struct frozen_view *v, uint64_t from_ns,
 			    uint64_t until_ns)
 {
@@ -211,7 +231,7 @@ uint64_t frozen_view_ran(const struct frozen_view *v, uint32_t pid,
 	for (i = 0; v && i < v->log->nr_runs; i++) {
 		const struct frozen_run *run = &v->log->runs[i];
 
-		if (run->pid == pid)
+		if (v->program ? run->program == v->program : run->pid == pid)
 			sum += overlap(&v->log->spans[run->span],
 				       from_ns - v->offset_ns,
 				       until_ns - v->offset_ns);

@@ -101,12 +101,14 @@ bool look_death_seen(struct look_death *d, const struct mon_sched *sched);
 
 struct frozen_span {
 	uint64_t from_ns, until_ns;	/* host CLOCK_MONOTONIC */
+	bool bypass;			/* sched_ext was in it, or may have */
 };
 
 /* A task that was on a CPU meanwhile: the guest's clock charges it for it. */
 struct frozen_run {
 	size_t span;
 	uint32_t pid;
+	uint32_t program;	/* whose it is: 1 + its worker; 0: nobody's */
 };
 
 struct frozen_log {
@@ -120,25 +122,42 @@ struct frozen_log {
 /** frozen_log_add() - not before the last one's end. 0 or -ENOMEM. */
 int frozen_log_add(struct frozen_log *log, uint64_t from_ns,
 		   uint64_t until_ns);
-/** frozen_log_add_run() - @pid was on a CPU in the last span. 0 or -ENOMEM. */
-int frozen_log_add_run(struct frozen_log *log, uint32_t pid);
+/**
+ * frozen_log_add_run() - @pid was on a CPU in the last span
+ * @program: 1 + the worker whose program it is of; 0: of none
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int frozen_log_add_run(struct frozen_log *log, uint32_t pid, uint32_t program);
+/** frozen_log_bypass() - sched_ext was, or may have been, in bypass then */
+void frozen_log_bypass(struct frozen_log *log);
 void frozen_log_fini(struct frozen_log *log);
 
 /** frozen_within() - how much of [@from_ns, @until_ns] was; @log may be NULL */
 uint64_t frozen_within(const struct frozen_log *log, uint64_t from_ns,
 		       uint64_t until_ns);
 
+/** frozen_in_bypass() - was any of it frozen so? @log may be NULL */
+bool frozen_in_bypass(const struct frozen_log *log, uint64_t from_ns,
+		      uint64_t until_ns);
+
 /* The log as the guest's clock sees it. */
 struct frozen_view {
 	const struct frozen_log *log;
 	int64_t offset_ns;		/* guest clock minus host clock */
+	uint32_t program;		/* as frozen_run: for who is one */
 };
 
 /** frozen_view_within() - of a stretch of the guest's time; @v may be NULL */
 uint64_t frozen_view_within(const struct frozen_view *v, uint64_t from_ns,
 			    uint64_t until_ns);
 
-/** frozen_view_ran() - as that, but only what @pid was on a CPU */
+/**
+ * frozen_view_ran() - as that, but only what @pid was on a CPU
+ *
+ * Where the view is of a program, instead of @pid all that was of it: with two
+ * of its tasks on CPUs it is twice the time.
+ */
 uint64_t frozen_view_ran(const struct frozen_view *v, uint32_t pid,
 			 uint64_t from_ns, uint64_t until_ns);
 

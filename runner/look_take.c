@@ -225,14 +225,37 @@ static int read_running(struct session *s, struct mon_task **tasks)
 	return *tasks ? sampler_running(s->sampler, *tasks, MON_MAX_CPUS) : 0;
 }
 
-static void note_span(struct frozen_log *log, uint64_t asked_ns,
-		      uint64_t end_ns, const struct mon_task *ran, int nr)
+/* Whose program's a task is, by its cgroup, as struct frozen_run has it. */
+static uint32_t program_of(const struct session *s, const struct mon_task *t)
 {
+	json_t *leaf;
+	size_t i;
+
+	json_array_foreach(s->leaves, i, leaf)
+		if (t->cgroup && t->cgroup == (uint64_t)json_integer_value(leaf))
+			return i + 1;
+	return 0;
+}
+
+/* -1, where a kernel does not tell, is a maybe. */
+static bool in_bypass(struct session *s)
+{
+	struct mon_sched sched;
+
+	return !s->sampler || sampler_sched(s->sampler, &sched) ||
+	       sched.bypass_depth;
+}
+
+static void note_span(struct session *s, uint64_t asked_ns, uint64_t end_ns,
+		      const struct mon_task *ran, int nr)
+{
+	struct frozen_log *log = &s->looks->log;
 	int i, err = frozen_log_add(log, asked_ns, end_ns);
 
 	for (i = 0; !err && i < nr; i++)
 		if (!ran[i].idle)
-			err = frozen_log_add_run(log, ran[i].pid);
+			err = frozen_log_add_run(log, ran[i].pid,
+						 program_of(s, &ran[i]));
 	if (err)
 		log_err("look: out of memory for its frozen time");
 }
@@ -245,9 +268,12 @@ static uint64_t thaw(struct session *s, uint64_t asked_ns, bool stood)
 {
 	struct mon_task *ran = NULL;
 	int nr = stood ? read_running(s, &ran) : 0;
+	bool bypass = in_bypass(s);
 	uint64_t end_ns = clock_now_ns(); /* after all that takes time */
 
-	note_span(&s->looks->log, asked_ns, end_ns, ran, nr);
+	note_span(s, asked_ns, end_ns, ran, nr);
+	if (bypass)
+		frozen_log_bypass(&s->looks->log);
 	free(ran);
 	publish(s);
 	vm_thaw(s->vm);

@@ -169,7 +169,7 @@ END_TEST
 START_TEST(the_guests_clock_is_translated)
 {
 	struct frozen_log log = { 0 };
-	struct frozen_view ahead = { &log, 1000 }, behind = { &log, -40 };
+	struct frozen_view ahead = { &log, 1000, 0 }, behind = { &log, -40, 0 };
 
 	ck_assert_int_eq(0, frozen_log_add(&log, 100, 130));
 	ck_assert_uint_eq(30, frozen_view_within(&ahead, 1000, 2000));
@@ -181,22 +181,57 @@ START_TEST(the_guests_clock_is_translated)
 }
 END_TEST
 
+START_TEST(a_span_in_bypass_is_told_where_it_lies)
+{
+	struct frozen_log log = { 0 };
+
+	frozen_log_bypass(&log); /* no span yet */
+	ck_assert_int_eq(0, frozen_log_add(&log, 100, 150));
+	ck_assert_int_eq(0, frozen_log_add(&log, 300, 310));
+	frozen_log_bypass(&log);
+	ck_assert_int_eq(0, frozen_log_add(&log, 400, 410));
+	ck_assert(!frozen_in_bypass(&log, 0, 300));
+	ck_assert(frozen_in_bypass(&log, 0, 301));
+	ck_assert(!frozen_in_bypass(&log, 310, 999));
+	ck_assert(!frozen_in_bypass(NULL, 0, 999));
+	frozen_log_fini(&log);
+}
+END_TEST
+
 START_TEST(frozen_time_is_told_of_whoever_ran_then)
 {
 	struct frozen_log log = { 0 };
-	struct frozen_view view = { &log, 1000 };
+	struct frozen_view view = { &log, 1000, 0 };
 
-	ck_assert_int_eq(0, frozen_log_add_run(&log, 7)); /* no span yet */
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7, 0)); /* no span yet */
 	ck_assert_int_eq(0, frozen_log_add(&log, 100, 150));
-	ck_assert_int_eq(0, frozen_log_add_run(&log, 7));
-	ck_assert_int_eq(0, frozen_log_add_run(&log, 8));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7, 0));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 8, 0));
 	ck_assert_int_eq(0, frozen_log_add(&log, 300, 310));
-	ck_assert_int_eq(0, frozen_log_add_run(&log, 7));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7, 0));
 	ck_assert_uint_eq(60, frozen_view_ran(&view, 7, 1000, 9999));
 	ck_assert_uint_eq(50, frozen_view_ran(&view, 8, 1000, 9999));
 	ck_assert_uint_eq(0, frozen_view_ran(&view, 9, 1000, 9999));
 	ck_assert_uint_eq(30, frozen_view_ran(&view, 7, 1120, 1300));
 	ck_assert_uint_eq(0, frozen_view_ran(NULL, 7, 0, 9999));
+	frozen_log_fini(&log);
+}
+END_TEST
+
+START_TEST(frozen_time_is_told_of_all_that_a_program_ran_then)
+{
+	struct frozen_log log = { 0 };
+	struct frozen_view view = { &log, 1000, 3 };
+
+	ck_assert_int_eq(0, frozen_log_add(&log, 100, 150));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7, 3));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 8, 3));
+	ck_assert_int_eq(0, frozen_log_add(&log, 300, 310));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 9, 3));
+	/* its first task's number is not asked, nor another's program */
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7, 0));
+	ck_assert_int_eq(0, frozen_log_add_run(&log, 7, 4));
+	ck_assert_uint_eq(110, frozen_view_ran(&view, 7, 1000, 9999));
 	frozen_log_fini(&log);
 }
 END_TEST
@@ -216,7 +251,9 @@ int main(void)
 	tcase_add_test(tc, without_sched_ext_nothing_dies);
 	tcase_add_test(tc, frozen_time_is_cut_to_the_stretch_asked_for);
 	tcase_add_test(tc, the_guests_clock_is_translated);
+	tcase_add_test(tc, a_span_in_bypass_is_told_where_it_lies);
 	tcase_add_test(tc, frozen_time_is_told_of_whoever_ran_then);
+	tcase_add_test(tc, frozen_time_is_told_of_all_that_a_program_ran_then);
 	suite_add_tcase(suite, tc);
 	return test_run(suite);
 }

@@ -767,6 +767,7 @@ static void session_close(struct session *s)
 	json_decref(s->sched);
 	json_decref(s->kmsg_problems);
 	json_decref(s->tracing_programs);
+	json_decref(s->leaves);
 	json_decref(s->steps);
 	json_decref(s->maps);
 	json_decref(s->plan);

@@ -90,6 +90,7 @@ struct session {
 	json_t *sched;			/* SCHED messages merged */
 	json_t *kmsg_problems;		/* array of lines */
 	json_t *tracing_programs;	/* in the guest, when all was ready */
+	json_t *leaves;			/* programs' cgroups, by worker */
 	uint32_t shm_map_id;
 
 	/* results */
@@ -296,6 +297,12 @@ void session_observe_sched(const struct session *s, int phase, json_t *sched);
 json_t *session_observers_json(const struct session *s, int phase);
 
 /* session_facts.c */
+
+/** session_frozen_view() - frozen time by the guest's clock in a phase */
+struct frozen_view session_frozen_view(const struct session *s, uint32_t phase);
+
+/** session_phase_frozen_ns() - how much of a phase was frozen, host clock */
+uint64_t session_phase_frozen_ns(const struct session *s, uint32_t phase);
 
 /** session_phase_ns() - the guest's time of a phase, without what was frozen */
 uint64_t session_phase_ns(const struct session *s, uint32_t phase);

@@ -131,6 +131,7 @@ static void on_ready(struct session *s, json_t *body)
 	s->ready_ns = clock_now_ns();
 	s->stage = SESSION_READY;
 	keep(&s->tracing_programs, json_object_get(body, "tracing_programs"));
+	keep(&s->leaves, json_object_get(body, "leaves"));
 }
 
 /* The index of a phase message, or false and it is counted. */

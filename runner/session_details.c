@@ -99,7 +99,18 @@ static json_t *ops_json(const struct session *s, int phase)
 	return ops;
 }
 
-/* What each CPU's run queue counted, by CPU: growth, added up over phases. */
+static bool is_time(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 3 && !strcmp(name + len - 3, "_ns");
+}
+
+/*
+ * What each CPU's run queue counted, by CPU: growth, added up over phases. The
+ * kernel counts times by its own clock, which goes on in a frozen VM, and when
+ * a task leaves the CPU: of a phase that was frozen there is none.
+ */
 static json_t *schedstat_json(const struct session *s, int phase)
 {
 	json_t *cpus = json_array(), *end, *value;
@@ -112,6 +123,7 @@ static json_t *schedstat_json(const struct session *s, int phase)
 					       "schedstat");
 		json_t *to = json_object_get(s->phases[i].details_end,
 					     "schedstat");
+		uint64_t frozen_ns = session_phase_frozen_ns(s, i);
 
 		if (!in_part(s, phase, i))
 			continue;
@@ -120,6 +132,7 @@ static json_t *schedstat_json(const struct session *s, int phase)
 				json_array_append_new(cpus, json_object());
 			json_object_foreach(end, name, value)
 				add_growth(json_array_get(cpus, cpu), name,
+					   frozen_ns && is_time(name) ? NULL :
 					   json_array_get(from, cpu), end,
 					   name);
 		}
@@ -131,6 +144,7 @@ static json_t *schedstat_json(const struct session *s, int phase)
  * Growth of the kernel's pressure times, added up over phases. They are as the
  * kernel would tell them at that moment, and what is not yet in its totals is
  * weighed anew each time: by a little they can shrink, which is no pressure.
+ * Those of a phase that was frozen have that time in them.
  */
 static json_t *psi_json(const struct session *s, int phase)
 {
@@ -146,7 +160,8 @@ static json_t *psi_json(const struct session *s, int phase)
 		if (!in_part(s, phase, i))
 			continue;
 		end = json_object_get(s->phases[i].details_end, "psi");
-		known = json_is_object(from) && json_is_object(end);
+		known = json_is_object(from) && json_is_object(end) &&
+			!session_phase_frozen_ns(s, i);
 		if (!known)
 			break;
 		json_object_foreach(end, name, value) {

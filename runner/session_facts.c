@@ -47,7 +47,7 @@ static bool phase_complete(const struct session *s, uint32_t i)
  * Frozen time in the guest's clock. Not known how the clocks relate: then it
  * is taken for what it was when the phase began, which is within a message.
  */
-static struct frozen_view frozen_of(const struct session *s, uint32_t i)
+struct frozen_view session_frozen_view(const struct session *s, uint32_t i)
 {
 	const struct phase_record *p = &s->phases[i];
 	const struct clock_point *c = &s->clocks[i];
@@ -60,12 +60,18 @@ static struct frozen_view frozen_of(const struct session *s, uint32_t i)
 }
 
 /* Of the time between its two marks. */
-static uint64_t phase_frozen_ns(const struct session *s, uint32_t i)
+uint64_t session_phase_frozen_ns(const struct session *s, uint32_t i)
 {
 	const struct phase_record *p = &s->phases[i];
 
 	return frozen_within(session_frozen(s), p->host_start_ns,
 			     p->ended ? p->host_end_ns : s->end_ns);
+}
+
+/* Is the worker's a program whose tasks can be told? */
+static bool is_program(const struct session *s, unsigned int worker)
+{
+	return json_integer_value(json_array_get(s->leaves, worker)) != 0;
 }
 
 /* Add one phase of one workload, whose first worker has number @first. */
@@ -76,7 +82,7 @@ static void add_workload_phase(const struct session *s, uint32_t phase,
 	const struct ktstr_shm_hdr *hdr = (const void *)s->shm;
 	const struct ktstr_worker *workers;
 	const struct ktstr_cell *cells;
-	struct frozen_view frozen = frozen_of(s, phase);
+	struct frozen_view frozen = session_frozen_view(s, phase);
 	uint64_t end_ns = p->guest_end_ns;
 	unsigned int i;
 
@@ -88,11 +94,13 @@ static void add_workload_phase(const struct session *s, uint32_t phase,
 	/* never ended: all we can say is what was done until we gave up */
 	if (!p->ended && p->guest_start_ns)
 		end_ns = p->guest_start_ns + (s->end_ns - p->host_start_ns);
-	for (i = 0; i < sum->nr_workers; i++)
+	for (i = 0; i < sum->nr_workers; i++) {
+		frozen.program = is_program(s, first + i) ? first + i + 1 : 0;
 		workload_sum_add(sum, i,
 				 &cells[(first + i) * s->nr_phases + phase],
 				 &workers[first + i], p->guest_start_ns,
 				 end_ns, &frozen);
+	}
 }
 
 /* workloads{} of one phase, or of all measured ones (@phase < 0). */
@@ -218,6 +226,21 @@ static json_t *imbalance_json(const json_t *mean)
 	return sum > 0 ? json_real(most * n / sum) : json_null();
 }
 
+/* Was it while the VM was frozen? Of a phase, or any of the measured ones. */
+static bool was_frozen_in_bypass(const struct session *s, int phase)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->nr_phases; i++)
+		if ((phase < 0 ? measured(s, i) : i == (uint32_t)phase) &&
+		    frozen_in_bypass(session_frozen(s),
+				     s->phases[i].host_start_ns,
+				     s->phases[i].ended ?
+				     s->phases[i].host_end_ns : s->end_ns))
+			return true;
+	return false;
+}
+
 /* sched{} of one phase, or of all measured ones. */
 static json_t *sched_json(const struct session *s, int phase)
 {
@@ -259,6 +282,9 @@ static json_t *sched_json(const struct session *s, int phase)
 						"sched_state");
 	events = events_json(s, phase);
 	bypass = json_object_get(events, "SCX_EV_BYPASS_DURATION");
+	/* it goes by the kernel's clock, which goes on in a frozen VM */
+	if (json_integer_value(bypass) && was_frozen_in_bypass(s, phase))
+		bypass = NULL;
 	sched = json_pack("{s:s, s:O?, s:O?, s:o, s:o, s:o, s:{s:o, s:o}, s:{s:o}, s:I}",
 			 "source", "host",
 			 "state", state,
@@ -302,7 +328,7 @@ static uint64_t phase_host_ns(const struct session *s, uint32_t i)
 	const struct phase_record *p = &s->phases[i];
 
 	return p->ended ? p->host_end_ns - p->host_start_ns -
-		phase_frozen_ns(s, i) : 0;
+		session_phase_frozen_ns(s, i) : 0;
 }
 
 static double phase_seconds(const struct session *s, uint32_t i)
@@ -314,7 +340,7 @@ static double phase_seconds(const struct session *s, uint32_t i)
 uint64_t session_phase_ns(const struct session *s, uint32_t i)
 {
 	const struct phase_record *p = &s->phases[i];
-	struct frozen_view frozen = frozen_of(s, i);
+	struct frozen_view frozen = session_frozen_view(s, i);
 
 	if (!p->ended || p->guest_end_ns <= p->guest_start_ns)
 		return 0;
@@ -397,7 +423,7 @@ static json_t *phase_json(struct session *s, uint32_t i)
 			 "asked_ns", (json_int_t)plan_ns(plan, "duration_ns"),
 			 "duration_ns", (json_int_t)session_phase_ns(s, i),
 			 "host_ns", (json_int_t)host_ns,
-			 "frozen_ns", (json_int_t)phase_frozen_ns(s, i),
+			 "frozen_ns", (json_int_t)session_phase_frozen_ns(s, i),
 			 "guest_start_ns", (json_int_t)p->guest_start_ns,
 			 "guest_end_ns", (json_int_t)p->guest_end_ns,
 			 "workloads", workloads_json(s, i),

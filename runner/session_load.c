@@ -229,6 +229,7 @@ void session_load_facts(const struct session *s, unsigned int workload,
 {
 	const struct load_group *g = &s->load->groups[workload];
 	unsigned int first = first_worker(s, workload);
+	struct frozen_view frozen = session_frozen_view(s, 0);
 	json_t *worker;
 	size_t i;
 
@@ -237,7 +238,7 @@ void session_load_facts(const struct session *s, unsigned int workload,
 	facts_exec_narrow(stats);
 	if (phase < 0) {
 		json_object_update_new(stats, facts_exec_totals(
-			g->exec, g->yields, g->nr));
+			g->exec, g->yields, g->nr, &frozen));
 		return;
 	}
 	json_array_foreach(json_object_get(stats, "workers_detail"), i, worker)

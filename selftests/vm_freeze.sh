@@ -76,6 +76,43 @@ ok $? "steps: an entry of a per-CPU map was written for all CPUs"
 look '.[-1].maps["simple.bss"].entries[0].value | .nr_running > 0 and .nr_running < 7000000'
 ok $? "steps: no other variable of that section was"
 
+# A program of two tasks, which are nobody's workers, has both CPUs all the time.
+cat >"$tmp/program.toml" <<'T'
+schema = 1
+name = "program"
+[vm]
+topology = "1n1l2c1t"
+memory = "512M"
+deadline = "90s"
+[scheduler]
+builtin = "simple"
+[[workload]]
+name = "prog"
+kind = "exec"
+exec = ["sh", "-c", "while :; do :; done & while :; do :; done"]
+[[phase]]
+name = "run"
+duration = "1500ms"
+[telemetry]
+interval = "50ms"
+[automatic]
+telemetry = 0.5
+T
+run_ktstr "$tmp/program.toml" --freeze-every 50ms
+is "program: exit status" 0 "$status"
+holds "program: it was frozen often" \
+	'.looks.taken >= 5 and .phases[0].frozen_ns > 0'
+echo "# CPU time against what two CPUs have: $(jq '.workloads.prog.cpu_time_ns /
+	(2 * .phases[0].duration_ns)' "$result"), frozen" \
+	"$(jq '.phases[0].frozen_ns / .phases[0].duration_ns' "$result") of the phase"
+holds "program: it was charged for no frozen time" \
+	'.workloads.prog.cpu_time_ns / (2 * .phases[0].duration_ns) |
+	 . > 0.5 and . <= 1.02'
+holds "program: what CPUs counted by the guest's clock is not known" \
+	'.phases[0].sched | (.schedstat | length == 2 and
+	 all(.[]; .cpu_time_ns == null and .run_delay_ns == null and
+	     .switches > 0)) and .psi == null'
+
 scenario death 'duration = "9s"
 do = [ { write_map = { var = "slice_ns", value = 1 } }, { write_map = { map = "nope", key = 0, value = 1 } } ]'
 sed -i 's/^builtin.*/builtin = "stall"/' "$tmp/death.toml"
