@@ -235,8 +235,10 @@ int gap_watch_look(struct gap_watch *g, uint64_t now_ns)
 	for (i = 0; i < g->nr; i++) {
 		const struct gap_worker *w = &g->workers[i];
 
+		if (w->open && w->waits)
+			return -1;
 		ns = w->open ? length_ns(&w->now) : 0;
-		if (ns < g->look_ns || ns <= longest || w->looked || w->waits)
+		if (ns < g->look_ns || ns <= longest || w->looked)
 			continue;
 		longest = ns;
 		found = i;

@@ -151,9 +151,9 @@ void gap_watch_add(struct gap_watch *g, unsigned int worker,
  * gap_watch_look() - whose gap is worth a frozen look now
  *
  * The longest of those that are long enough, one look for a worker, and not
- * too many or too close: then this one is taken for taken. None while its vCPU
- * waits for a host CPU: it could not be parked either, all others would stand
- * until it has one, and that would be frozen time and so no gap.
+ * too many or too close: then this one is taken for taken. None while the vCPU
+ * of anybody's gap waits for a host CPU: it could not be parked, all others would
+ * stand until it has one, and that would be frozen time and so no gap.
  *
  * Return: the worker, or -1.
  */

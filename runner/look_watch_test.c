@@ -188,10 +188,12 @@ static json_t *the_gap(void)
 	return found;
 }
 
-static void host_wait_is(int64_t want_ms)
+static void host_wait_is(int64_t want_ms, unsigned int samples)
 {
 	json_t *gap = the_gap(), *v = json_object_get(gap, "host_wait_ns");
 
+	ck_assert_int_eq(samples, json_integer_value(json_object_get(
+		gap, "samples")));
 	if (want_ms < 0)
 		ck_assert(json_is_null(v));
 	else
@@ -213,7 +215,7 @@ START_TEST(the_wait_of_its_vcpu_is_told_up_to_the_gaps_end)
 	got_on(0, 0);
 	session_gaps_sample(s);
 	atomic_store(&waited[1], 8900 * MS);
-	host_wait_is(900);
+	host_wait_is(900, 1);
 	teardown();
 }
 END_TEST
@@ -225,7 +227,7 @@ START_TEST(a_gap_that_the_phase_ends_is_told_up_to_there)
 	got_on(0, 2000);
 	session_gaps_sample(s);
 	atomic_store(&waited[1], 900 * MS);
-	host_wait_is(900);
+	host_wait_is(900, 1);
 	teardown();
 }
 END_TEST
@@ -237,7 +239,7 @@ START_TEST(without_numbers_of_the_host_it_is_not_known)
 	got_on(0, 2000);
 	session_gaps_sample(s);
 	session_gaps_sample(s);
-	host_wait_is(-1);
+	host_wait_is(-1, 2);
 	atomic_store(&host_error, 0);
 	teardown();
 }
@@ -257,7 +259,7 @@ START_TEST(what_was_waited_in_frozen_time_is_not_told)
 	session_gaps_thaw(s, 400 * MS);
 	atomic_store(&waited[1], 567 * MS);
 	session_gaps_sample(s);
-	host_wait_is(167);
+	host_wait_is(167, 2);
 	teardown();
 }
 END_TEST

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The host withholds a CPU: while a VM runs, a SCHED_FIFO process on its host
-# takes the CPU of the vCPU on which a worker is bound, for most of a second.
+# takes the CPU of the vCPU on which a worker is bound, for a second or two.
 # The host is blamed, by how long that vCPU waited; and it is not in the same
 # scenario without it. Where the VM's host is an emulated one, so is the thief's.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-hog_ms=900
 cc -O2 -Wall -Werror -static -o "$tmp/hog" "$top/selftests/steal_hog.c"
 ok $? "the thief compiles"
 
@@ -38,16 +37,20 @@ own_host() {
 	export KTSTR_EMU_HOST=$tmp/emu
 }
 
-hog=("$tmp/hog" "$hog_ms" 120)
+# How long, and what a gap may be: more where time is bad, since checks of time
+# are judged from ten times the time floor on.
+hog=("$tmp/hog")
 if "$ktstr" __probe >/dev/null 2>&1; then
 	if ! chrt -f 1 true 2>/dev/null || [ "$(nproc)" -lt 2 ]; then
 		echo "skipped: needs SCHED_FIFO and two CPUs"
 		exit 5
 	fi
-	hog+=("$tmp/run-")
+	gap=500ms
+	hog+=(900 120 "$tmp/run-")
 else
 	[ -n "${KTSTR_EMU_HOST:-}" ] || own_host
-	hog=("$ktstr" __emu-exec --timeout 150 -- "${hog[@]}" "")
+	gap=1500ms
+	hog=("$ktstr" __emu-exec --timeout 150 -- "${hog[@]}" 2500 120 "")
 fi
 
 cat >"$tmp/steal.toml" <<T
@@ -60,20 +63,25 @@ deadline = "90s"
 [telemetry]
 interval = "50ms"
 [automatic]
-gap = "500ms"
+gap = "$gap"
 noise = 0.5
+telemetry = 0.5
 [[phase]]
 name = "run"
-duration = "4s"
+duration = "5s"
 [[workload]]
 name = "victim"
 kind = "spin"
 cpus = [1]
-[[workload]]
-name = "other"
-kind = "spin"
-cpus = [0]
 T
+
+# judged: above a time floor of 150 ms nobody can tell
+judged() {
+	if [ "$status" -eq 5 ] && reason | grep -q 'the time floor of this machine'; then
+		echo "machine fault: it was too slow to tell: $(reason)"
+		exit 77
+	fi
+}
 
 "${hog[@]}" >"$tmp/hog-out" 2>&1 &
 hog_pid=$!
@@ -81,14 +89,15 @@ run_ktstr "$tmp/steal.toml"
 wait $hog_pid
 is "the thief did its work" 0 $?
 sed 's/^/# /' "$tmp/hog-out"
+judged
 is "planted: exit status" 1 "$status"
 holds "planted: the gap is what failed" \
 	'[.checks[] | select(.verdict == "fail") | .metric] == ["victim.gap.max"]'
 is "planted: cause" host \
-	"$(jq -r '.blame[] | select(.metric == "victim.gap.max") | .cause' "$result")"
+	"$(jq -r '.blame[]? | select(.metric == "victim.gap.max") | .cause' "$result")"
 like "planted: evidence" \
 	'The host withheld its CPU: in [0-9]+ of [0-9]+ ms of its wait vCPU 1 waited for a host CPU' \
-	"$(jq -r '.blame[].text' "$result")"
+	"$(jq -r '.blame[]?.text' "$result")"
 facts "planted: most of the victim's gap was that wait, and no more than all" \
 	'[.gaps[] | select(.workload == "victim")] | length == 1 and
 	 all(.host_wait_ns > .gap_ns / 2 and .host_wait_ns <= .gap_ns and
@@ -102,7 +111,9 @@ holds "planted: the VM was not frozen for a look meanwhile" \
 run_ktstr "$tmp/steal.toml"
 holds "control: the host is not blamed" \
 	'[.blame[]? | select(.cause == "host")] == []'
-facts "control: no gap was that wait" \
-	'[.gaps[] | select(.host_wait_ns > .gap_ns / 2)] == []'
+# a busy emulating machine may withhold a CPU for a short while, and tell so
+facts "control: no long gap was that wait" \
+	'[.gaps[] | select(.gap_ns > 750000000 and
+			  .host_wait_ns > .gap_ns / 2)] == []'
 
 done_testing
