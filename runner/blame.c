@@ -169,13 +169,22 @@ static bool by_stop(const struct scene *s, FILE *to)
  * is what CPUs that are shared cost. And without it the check would have held:
  * else there is another cause to look for.
  */
-static bool host_took_it(const struct scene *s)
+static bool is_most(const struct scene *s, double host_ns)
 {
-	const struct blame_gap *g = &s->gap;
+	return host_ns > 0 && host_ns >= HOST_GAP_SHARE * s->gap.ns &&
+		(s->limit_ns <= 0 || s->gap.ns - host_ns <= s->limit_ns);
+}
 
-	return g->nr && g->host_ns > 0 &&
-		g->host_ns >= HOST_GAP_SHARE * g->ns &&
-		(s->limit_ns <= 0 || g->ns - g->host_ns <= s->limit_ns);
+static void say_withheld(const struct scene *s, double host_ns, int cpu,
+			 FILE *to)
+{
+	fprintf(to, "in %.0f of %.0f ms of its wait ", ms(host_ns),
+		ms(s->gap.ns));
+	if (cpu >= 0)
+		fprintf(to, "vCPU %d", cpu);
+	else
+		fputs("the vCPU that it was on", to);
+	fputs(" waited for a host CPU", to);
 }
 
 static bool by_host(const struct scene *s, FILE *to)
@@ -183,15 +192,19 @@ static bool by_host(const struct scene *s, FILE *to)
 	double steal = number(json_object_get(s->facts, "host"),
 			      "vcpu_steal_ratio");
 	const char *accel = text(json_object_get(s->facts, "vm"), "accel");
+	const struct blame_gap *g = &s->gap;
 
-	if (host_took_it(s)) {
-		fprintf(to, "The host withheld its CPU: in %.0f of %.0f ms of its wait ",
-			ms(s->gap.host_ns), ms(s->gap.ns));
-		if (s->gap.cpu >= 0)
-			fprintf(to, "vCPU %d", s->gap.cpu);
-		else
-			fputs("the vCPU that it was on", to);
-		fputs(" waited for a host CPU. ", to);
+	if (is_most(s, g->host_ns)) {
+		fputs("The host withheld its CPU: ", to);
+		say_withheld(s, g->host_ns, g->cpu, to);
+		fputs(". ", to);
+		return true;
+	}
+	if (blame_gap_most(g, g->runs) && is_most(s, g->peer_ns)) {
+		fputs("The host withheld a CPU: ", to);
+		say_withheld(s, g->peer_ns, g->peer_cpu, to);
+		fprintf(to, ", and it was on another in %u of %u samples and did not get on, as who waits in the kernel for all CPUs. ",
+			g->runs, g->nr);
 		return true;
 	}
 	/* over all of a run those of an emulated machine wait for one another */

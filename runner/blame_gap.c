@@ -67,7 +67,7 @@ static double number(const json_t *object, const char *key)
 
 static bool is(const char *text, const char *word)
 {
-	return text && !strcmp(text, word);
+	return text && word && !strcmp(text, word);
 }
 
 static bool is_measured(const json_t *facts, const char *phase)
@@ -186,6 +186,44 @@ static int cpu_of(const json_t *found)
 	return cpu;
 }
 
+static double overlap_ns(const json_t *a, const json_t *b)
+{
+	double from = number(a, "from_ns"), to = number(a, "to_ns");
+
+	if (number(b, "from_ns") > from)
+		from = number(b, "from_ns");
+	if (number(b, "to_ns") < to)
+		to = number(b, "to_ns");
+	return to - from;
+}
+
+/*
+ * The vCPU that was withheld most meanwhile, as far as a worker stood still on
+ * it. How its wait is spread over that worker's is not known: no more of it than
+ * both have together.
+ */
+static void set_peer(const json_t *facts, const json_t *found,
+		     struct blame_gap *gap)
+{
+	const json_t *peer;
+	size_t i;
+
+	json_array_foreach(json_object_get(facts, "gaps"), i, peer) {
+		double both = overlap_ns(found, peer);
+		double ns = number(peer, "host_wait_ns");
+		int cpu = cpu_of(peer);
+
+		if (!is(text(peer, "phase"), text(found, "phase")) ||
+		    peer == found || cpu < 0 || cpu == gap->cpu)
+			continue;
+		ns = ns < both ? ns : both;
+		if (2 * both < gap->ns || ns <= gap->peer_ns)
+			continue;
+		gap->peer_ns = ns;
+		gap->peer_cpu = cpu;
+	}
+}
+
 void blame_gap_of(const json_t *facts, const char *phase, json_int_t pid,
 		  struct blame_gap *gap)
 {
@@ -200,6 +238,8 @@ void blame_gap_of(const json_t *facts, const char *phase, json_int_t pid,
 		.host_ns = json_is_number(host) ? json_number_value(host) : -1,
 		.cpu = cpu_of(found),
 	};
+	if (found)
+		set_peer(facts, found, gap);
 	json_array_foreach(json_object_get(found, "seen"), i, seen) {
 		const char *at = text(seen, "is");
 

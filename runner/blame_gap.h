@@ -13,6 +13,9 @@ struct blame_gap {
 	double ns;		/* of it, without frozen time */
 	double host_ns;		/* its vCPU waited for a host CPU; < 0: n/a */
 	int cpu;		/* that vCPU; -1: it was on several */
+	/* another worker's wait, for at least half of this one */
+	double peer_ns;		/* its vCPU waited so long for a host CPU; 0: none */
+	int peer_cpu;
 	unsigned int nr;	/* samples; 0: none, and nothing else counts */
 	unsigned int runs, runnable, blocked, sleeps, stopped;
 	/* of the runnable ones */

@@ -40,6 +40,10 @@ static const char plan_text[] =
 	"{'phase': 'run', 'pid': " pid ", 'gap_ns': 900000000, 'seen': [" four "]}]"
 /* The same of 600 ms, for which the host's part is told. */
 #define STOLEN(host, two) ", 'gaps': [{'phase': 'run', 'pid': 11, 'gap_ns': 600000000, 'host_wait_ns': " host ", 'seen': [" two "]}]"
+/* web/1 in it from 2000 to 2600 ms, and another worker on vCPU 1. */
+#define PEER(two, from, to, host) ", 'gaps': [{'phase': 'run', 'pid': 11, 'from_ns': 2000000000, 'to_ns': 2600000000, 'gap_ns': 600000000, 'host_wait_ns': 30000000, 'seen': [" two "]}," \
+	"{'phase': 'warm', 'pid': 14, 'from_ns': 2000000000, 'to_ns': 2600000000, 'host_wait_ns': 600000000, 'seen': [" ON_CPU("1") "]}," \
+	"{'phase': 'run', 'pid': 13, 'from_ns': " from ", 'to_ns': " to ", 'gap_ns': 1, 'host_wait_ns': " host ", 'seen': [" ON_CPU("1") "]}]"
 #define ON_CPU(n) "{'is': 'runs', 'ext': true, 'cpu': " n "}"
 #define EMULATED "'host': {'vcpu_steal_ratio': 0.4}, 'vm': {'accel': 'emulated'}, "
 #define HOG "'curr': {'pid': 7, 'comm': 'hog', 'idle': false}"
@@ -89,6 +93,15 @@ static const struct {
 	{ "{" HOST PHASE(SCHED, DISK, STOLEN("400000000", ON_CPU("1"))) "}", FAIL_AT("web.gap.max", "199000000"), "others", "Others got" },
 	{ "{" HOST PHASE(SCHED, DISK, STOLEN("400000000", ON_CPU("1"))) "}", FAIL_AT("web.gap.max", "200000000"), "host", "in 400 of 600 ms" },
 	{ "{" HOST PHASE(SCHED, DISK, STOLEN("400000000", ON_CPU("1"))) "}", FAIL_AT("web.wake_latency.p99", "1000"), "host", "in 400 of 600 ms" },
+	/* on a CPU that it had, and stood still as long as another vCPU was withheld */
+	{ "{" EMULATED PHASE(SCHED, DISK, PEER(ON_CPU("0") "," ON_CPU("0"), "1900000000", "2500000000", "540000000")) "}", FAIL_AT("web.gap.max", "150000000"), "host",
+	  "The host withheld a CPU: in 500 of 600 ms of its wait vCPU 1 waited for a host CPU, and it was on another in 2 of 2 samples and did not get on, as who waits in the kernel for all CPUs. In 2 samples" },
+	{ "{" HOST PHASE(SCHED, DISK, PEER(ON_CPU("0") "," ON_CPU("0"), "1900000000", "2500000000", "540000000")) "}", FAIL_AT("web.gap.max", "99000000"), "others", "Others got" },
+	{ "{" HOST PHASE(SCHED, DISK, PEER(ON_CPU("0") "," ON_CPU("0"), "2310000000", "9000000000", "9000000000")) "}", FAIL("web.gap.max"), "others", "Others got" },
+	{ "{" HOST PHASE(SCHED, DISK, PEER(ON_CPU("0") "," ON_CPU("0"), "2000000000", "2600000000", "299000000")) "}", FAIL("web.gap.max"), "others", "Others got" },
+	{ "{" HOST PHASE(SCHED, DISK, PEER(ON_CPU("0") "," ON_CPU("0"), "2000000000", "2600000000", "null")) "}", FAIL("web.gap.max"), "others", "Others got" },
+	{ "{" HOST PHASE(SCHED, DISK, PEER(ON_CPU("1") "," ON_CPU("1"), "2000000000", "2600000000", "600000000")) "}", FAIL("web.gap.max"), "others", "Others got" },
+	{ "{" HOST PHASE(SCHED, DISK, PEER(FAIR(HOG) "," FAIR(HOG), "2000000000", "2600000000", "600000000")) "}", FAIL("web.gap.max"), "others", "Others had its CPU" },
 	/* before the others: it is what keeps them from working */
 	{ "{" HOST PHASE("{'bypass_ns': 300000000, 'idle_while_waiting_ratio': 0.9}", DISK, STOLEN("400000000", NO_Q(HOG) "," NO_Q(HOG))) "}", FAIL("web.gap.max"), "host", "in 400 of 600 ms" },
 	{ "{" HOST PHASE("{'bypass_ns': 300000000, 'idle_while_waiting_ratio': 0.9}", DISK, "}"), FAIL("web.progress"), "bypass",
