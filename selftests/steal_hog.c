@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Takes the host CPU from a vCPU: for vm_steal.sh, on the host of the VM, which
- * may be an emulated one. Waits until a ktstr VM is in its first phase, binds
- * the thread of vCPU 1 to a CPU and all others of that process to the rest,
- * and runs there as SCHED_FIFO. Says what it did.
+ * may be an emulated one. Waits until a ktstr VM has been frozen for a look, as
+ * its scenario asks early in its phase, binds the thread of vCPU 1 to a CPU and
+ * all others of that process to the rest, and runs there as SCHED_FIFO. Says
+ * what it did.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -99,10 +100,10 @@ static int thread_named(int pid, const char *name)
 }
 
 /*
- * "ktstr __vm [OPTION...] IN OUT": its samples. In the emulated host the paths
- * are below where it runs. @below: only of a run in there; "": any.
+ * "ktstr __vm [OPTION...] IN OUT": its looks. In the emulated host the paths are
+ * below where it runs. @below: only of a run in there; "": any.
  */
-static bool samples_of(int pid, const char *below, char *path, size_t len)
+static bool looks_of(int pid, const char *below, char *path, size_t len)
 {
 	char name[64], args[4096], *last = NULL, *p;
 
@@ -116,39 +117,24 @@ static bool samples_of(int pid, const char *below, char *path, size_t len)
 	if (strncmp(last, below, strlen(below)))
 		return false;
 	if (*last == '/')
-		snprintf(path, len, "%s/samples.jsonl", last);
+		snprintf(path, len, "%s/looks.jsonl", last);
 	else
-		snprintf(path, len, "/proc/%d/cwd/%s/samples.jsonl", pid, last);
+		snprintf(path, len, "/proc/%d/cwd/%s/looks.jsonl", pid, last);
 	return true;
 }
 
-static int find_vm(const char *below, char *samples, size_t len)
+static int find_vm(const char *below, char *looks, size_t len)
 {
 	DIR *dir = opendir("/proc");
 	int pid = 0;
 
 	while (dir && (pid = next_id(dir)))
-		if (samples_of(pid, below, samples, len) &&
+		if (looks_of(pid, below, looks, len) &&
 		    thread_named(pid, "vcpu1"))
 			break;
 	if (dir)
 		closedir(dir);
 	return pid;
-}
-
-static bool in_phase(const char *samples)
-{
-	FILE *f = fopen(samples, "re");
-	bool found = false;
-	char *line = NULL;
-	size_t len = 0;
-
-	while (f && !found && getline(&line, &len, f) > 0)
-		found = strstr(line, "\"phase\":0") != NULL;
-	free(line);
-	if (f)
-		fclose(f);
-	return found;
 }
 
 static void bind_to(int tid, const cpu_set_t *cpus)
@@ -260,7 +246,7 @@ int main(int argc, char **argv)
 	int pid = 0, victim = 0, cpu;
 	long long deadline_ns, begin_ns, before_ns;
 	struct knob knobs[2] = { 0 };
-	char samples[4400] = "";
+	char looks[4400] = "";
 	const char *below;
 	long ms;
 
@@ -269,10 +255,10 @@ int main(int argc, char **argv)
 	ms = atol(argv[1]);
 	deadline_ns = now_ns() + atol(argv[2]) * 1000 * NS_PER_MS;
 	below = argv[3];
-	while (!(pid = find_vm(below, samples, sizeof(samples))) ||
-	       !in_phase(samples)) {
+	while (!(pid = find_vm(below, looks, sizeof(looks))) ||
+	       access(looks, F_OK)) {
 		if (now_ns() > deadline_ns)
-			die("no VM came to its first phase");
+			die("no VM came to its first look");
 		sleep_ms(100);
 	}
 	victim = thread_named(pid, "vcpu1");

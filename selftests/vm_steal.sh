@@ -69,6 +69,7 @@ telemetry = 0.5
 [[phase]]
 name = "run"
 duration = "5s"
+do = [{ freeze = { name = "go", after = "300ms" } }]
 [[workload]]
 name = "victim"
 kind = "spin"
