@@ -94,6 +94,19 @@ static struct number *numbers_grow(struct flatten *f)
 	return &v[ns->nr];
 }
 
+static enum number_word word_of(const struct number *n)
+{
+	unsigned int size = n->load_bytes;
+
+	if (n->bits != size * 8 || size & (size - 1) || n->off & (size - 1))
+		return NUMBER_NO_WORD;
+	if (n->kind == BTF_NUM_UNSIGNED && size >= 4)
+		return size == 8 ? NUMBER_U64 : NUMBER_U32;
+	if (n->kind == BTF_NUM_SIGNED && size >= 4)
+		return size == 8 ? NUMBER_S64 : NUMBER_S32;
+	return NUMBER_ANY_WORD;
+}
+
 static void emit(struct flatten *f, uint64_t bit_off, unsigned int bits,
 		 enum btf_num_kind kind)
 {
@@ -114,8 +127,7 @@ static void emit(struct flatten *f, uint64_t bit_off, unsigned int bits,
 		n.shift = bit_off % 8;
 	}
 
-	n.word = bits == n.load_bytes * 8 && !(n.off & (n.load_bytes - 1)) &&
-		 !(n.load_bytes & (n.load_bytes - 1));
+	n.word = word_of(&n);
 
 	slot = numbers_grow(f);
 	if (!slot)
@@ -372,18 +384,22 @@ bool sum_words(const char *const *at, uint32_t off, unsigned int size,
 
 static inline double sum_together(const struct number *n, const char *const *at)
 {
-	bool is_long = n->load_bytes == 8, summed = false;
+	bool summed = false;
 	double sum;
 
-	if (is_long || n->load_bytes == 4) {
-		if (n->kind == BTF_NUM_UNSIGNED)
-			summed = is_long ?
-				sum_words(at, n->off, 8, false, &sum) :
-				sum_words(at, n->off, 4, false, &sum);
-		else if (n->kind == BTF_NUM_SIGNED)
-			summed = is_long ?
-				sum_words(at, n->off, 8, true, &sum) :
-				sum_words(at, n->off, 4, true, &sum);
+	switch (n->word) {
+	case NUMBER_U64:
+		summed = sum_words(at, n->off, 8, false, &sum);
+		break;
+	case NUMBER_U32:
+		summed = sum_words(at, n->off, 4, false, &sum);
+		break;
+	case NUMBER_S64:
+		summed = sum_words(at, n->off, 8, true, &sum);
+		break;
+	case NUMBER_S32:
+		summed = sum_words(at, n->off, 4, true, &sum);
+		break;
 	}
 	return summed ? sum : sum_any(n, at, NUMBERS_TOGETHER);
 }

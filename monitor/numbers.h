@@ -19,6 +19,16 @@ struct btf;
 #define NUMBERS_MAX_NAME 256
 #define NUMBER_TEXT_MAX 24
 
+/* How a number is taken from an aligned value, where numbers_sum() takes it. */
+enum number_word {
+	NUMBER_NO_WORD,		/* it does not fill an aligned one */
+	NUMBER_U64,
+	NUMBER_U32,
+	NUMBER_S64,
+	NUMBER_S32,
+	NUMBER_ANY_WORD,	/* any other that does */
+};
+
 struct number {
 	char *name;		/* owned */
 	uint32_t entry;		/* of the map */
@@ -26,7 +36,7 @@ struct number {
 	uint8_t load_bytes;	/* 1 to 9 */
 	uint8_t shift;		/* of the number in them */
 	uint8_t bits;
-	bool word;		/* all of an aligned word of an aligned value */
+	uint8_t word;		/* enum number_word */
 	enum btf_num_kind kind;
 
 	/* The last reading; its owner fills it in. */
