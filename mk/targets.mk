@@ -81,7 +81,7 @@ help:
 	@echo 'make mutants    break the disk line by line: the tests must notice'
 	@echo 'make fuzz T=60  each fuzz target for T seconds (fuzz-NAME: one)'
 	@echo 'make unit-DIR   the unit tests of one folder (lib, vmm, monitor, ...)'
-	@echo 'make bench      measure, and write docs/benchmarks.md; bench-boot, bench-disk, bench-telemetry: one section'
+	@echo 'make bench      measure, and write docs/benchmarks.md; bench-boot, -disk, -telemetry, -slowdown: one section'
 	@echo 'make setup      only install what is missing (tools/setup --help)'
 	@echo 'make install    ktstr, scenarios and man page below PREFIX=/usr/local'
 	@echo 'make format     clang-format over all of it'

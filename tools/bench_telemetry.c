@@ -8,9 +8,7 @@
  *
  * Each line of stdout is CPUS MAPS HASHES WHAT NUMBER.
  */
-#include <bpf/btf.h>
 #include <check.h>
-#include <linux/bpf.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,14 +19,13 @@
 #include <time.h>
 
 #include "lib/clock.h"
+#include "monitor/monitor.h"
 #include "monitor/test_image.h"
 #include "runner/sampler.h"
+#include "tools/bench_image.h"
 
 #define NR(a) (sizeof(a) / sizeof((a)[0]))
 
-#define HASH_ELEMS 256
-#define HASH_BUCKETS 256
-#define OBJECTS_GPA (2u << 20)
 /* More than what a core has of its own, and what another program would use */
 #define SWEEP_BYTES (4u << 20)
 #define WINDOW_NS (2 * NSEC_PER_SEC)	/* that the thread is watched for */
@@ -40,15 +37,13 @@ static struct params {
 	uint8_t *swept;
 } params;
 
-static const struct image_case {
-	unsigned int cpus, maps, hashes;
-} cases[] = {
+static const struct bench_image cases[] = {
 	{ 4, 1, 0 }, { 4, 10, 0 }, { 4, 10, 1 }, { 4, 100, 0 },
 	{ 64, 1, 0 }, { 64, 10, 0 }, { 64, 10, 1 }, { 64, 100, 0 },
 	{ 252, 1, 0 }, { 252, 10, 0 }, { 252, 10, 1 }, { 252, 100, 0 },
 };
 
-static void say(const struct image_case *c, const char *what, uint64_t n)
+static void say(const struct bench_image *c, const char *what, uint64_t n)
 {
 	printf("%u %u %u %s %" PRIu64 "\n", c->cpus, c->maps, c->hashes, what,
 	       n);
@@ -61,129 +56,6 @@ static uint64_t cpu_ns(clockid_t clock)
 
 	ck_assert_int_eq(0, clock_gettime(clock, &ts));
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
-
-/* --- the guest --- */
-
-/* As programs have it: four counters. */
-static struct btf *counters_btf(int *type)
-{
-	static const char *const names[] = { "events", "time_ns", "max_ns",
-					     "errors" };
-	struct btf *btf = btf__new_empty();
-	size_t i;
-	int u64;
-
-	ck_assert_ptr_nonnull(btf);
-	u64 = btf__add_int(btf, "unsigned long", 8, 0);
-	*type = btf__add_struct(btf, "counters", 8 * NR(names));
-	for (i = 0; i < NR(names); i++)
-		ck_assert_int_eq(0, btf__add_field(btf, names[i], u64, i * 64,
-						   0));
-	return btf;
-}
-
-static void count(struct test_image *ti, uint64_t value, unsigned int seed)
-{
-	unsigned int i;
-
-	for (i = 0; i < 4; i++)
-		ti_write_u64(ti, value + 8 * i, 1000003ull * seed << 4 * i);
-}
-
-static void add_maps(struct test_image *ti, const struct image_case *c)
-{
-	struct ti_map m = { .key_size = 4, .value_size = 32, .max_entries = 1 };
-	struct btf *btf;
-	unsigned int cpu, i;
-	char name[16];
-	int type;
-
-	btf = counters_btf(&type);
-	m.btf_kva = ti_btf(ti, btf, 70);
-	m.value_type = type;
-	m.name = name;
-	for (i = 0; i < c->maps; i++) {
-		uint64_t map;
-
-		snprintf(name, sizeof(name), "counters_%u", i);
-		m.id = i + 1;
-		m.type = i % 2 ? BPF_MAP_TYPE_PERCPU_ARRAY :
-				 BPF_MAP_TYPE_ARRAY;
-		map = ti_map(ti, &m);
-		if (m.type == BPF_MAP_TYPE_ARRAY) {
-			count(ti, ti_value(ti, map, 32, 0), i + 1);
-			continue;
-		}
-		for (cpu = 0; cpu < c->cpus; cpu++)
-			count(ti, ti_percpu_value(ti, map, 0, cpu),
-			      i + cpu + 1);
-	}
-	btf__free(btf);
-}
-
-static void add_hash(struct test_image *ti, uint32_t id)
-{
-	struct ti_map m = { .id = id, .type = BPF_MAP_TYPE_HASH, .key_size = 4,
-			    .value_size = 8, .max_entries = HASH_ELEMS,
-			    .name = "by_task" };
-	uint64_t map = ti_hash(ti, &m, HASH_BUCKETS);
-	uint32_t i;
-
-	/* Few of a kernel's objects are in its first 2 MiB. */
-	while (ti->next_gpa < OBJECTS_GPA)
-		ti_direct(ti, 4096);
-
-	for (i = 0; i < HASH_ELEMS; i++) {
-		uint32_t pid = 1000 + i;
-		/* Not evenly: some chains are long, some are none */
-		uint64_t value = ti_hash_add(ti, map, i * i * 7 % HASH_BUCKETS,
-					     &pid, sizeof(pid));
-
-		ti_write_u64(ti, value, pid * 12345ull);
-	}
-}
-
-static struct test_image *guest(const struct image_case *c)
-{
-	struct ti_config cfg = { .seed = 1, .cpus = c->cpus };
-	struct test_image *ti = ti_new(&cfg);
-	uint64_t sched = ti_scheduler(ti, "bench");
-	unsigned int cpu;
-
-	ti_write_u32(ti, ti->info.sym[MON_SYM_SCX_ENABLE_STATE_VAR], 11);
-	for (cpu = 0; cpu < c->cpus; cpu++) {
-		ti_set(ti, ti_rq(ti, cpu), "rq.nr_running", cpu % 5);
-		ti_event(ti, sched, cpu, 0, 100000 + cpu);
-	}
-	add_maps(ti, c);
-	if (c->hashes)
-		add_hash(ti, c->maps + 1);
-	return ti;
-}
-
-/* --- its sampler --- */
-
-static struct sampler *open_sampler(struct test_image *ti,
-				    const struct image_case *c,
-				    uint64_t interval_ns)
-{
-	struct sampler_config cfg = { .mem = &ti->mem, .info = &ti->info,
-				      .interval_ns = interval_ns,
-				      .death_fd = -1,
-				      .out_path = params.path };
-	struct sampler *s = NULL;
-	char why[200] = "";
-	unsigned int id;
-	uint32_t len;
-
-	cfg.btf = btf__raw_data(ti->btf, &len);
-	cfg.btf_len = len;
-	ck_assert_msg(!sampler_new(&cfg, &s, why, sizeof(why)), "%s", why);
-	for (id = 1; id <= c->maps + c->hashes; id++)
-		ck_assert_int_eq(0, sampler_watch(s, id, 0));
-	sampler_set_phase(s, 0);
-	return s;
 }
 
 static void check_samples(const struct sampler *s, uint64_t at_least)
@@ -210,7 +82,7 @@ static void sweep(void)
 }
 
 /* One sample after the other, each timed; with @swept caches in between. */
-static void time_samples(const struct image_case *c, struct sampler *s,
+static void time_samples(const struct bench_image *c, struct sampler *s,
 			 bool swept)
 {
 	uint64_t *ns = calloc(params.samples, sizeof(*ns)), start, sum = 0;
@@ -234,9 +106,10 @@ static void time_samples(const struct image_case *c, struct sampler *s,
 	free(ns);
 }
 
-static void one_at_a_time(const struct image_case *c, struct test_image *ti)
+static void one_at_a_time(const struct bench_image *c, struct test_image *ti)
 {
-	struct sampler *s = open_sampler(ti, c, NSEC_PER_SEC);
+	struct sampler *s = bench_image_sampler(ti, c, NSEC_PER_SEC,
+						 params.path);
 	struct mon_stats before, after;
 	struct stat st;
 
@@ -256,11 +129,12 @@ static void one_at_a_time(const struct image_case *c, struct test_image *ti)
 }
 
 /* The thread itself: its wake-ups too, and whatever it finds in the caches. */
-static void by_thread(const struct image_case *c, struct test_image *ti,
+static void by_thread(const struct bench_image *c, struct test_image *ti,
 		      unsigned int hz)
 {
 	const struct timespec window = clock_to_timespec(WINDOW_NS);
-	struct sampler *s = open_sampler(ti, c, NSEC_PER_SEC / hz);
+	struct sampler *s = bench_image_sampler(ti, c, NSEC_PER_SEC / hz,
+						 params.path);
 	uint64_t used_ns, took_ns;
 	char what[32];
 
@@ -281,8 +155,8 @@ static void by_thread(const struct image_case *c, struct test_image *ti,
 
 START_TEST(measure)
 {
-	const struct image_case *c = &cases[_i];
-	struct test_image *ti = guest(c);
+	const struct bench_image *c = &cases[_i];
+	struct test_image *ti = bench_image_new(c, NULL);
 
 	one_at_a_time(c, ti);
 	by_thread(c, ti, 100);

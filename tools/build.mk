@@ -11,11 +11,15 @@ $(O)/tools/bench_vm: $(O)/tools/bench_vm.o $(bench_vm-uses)
 	$(Q)$(CXX) $(KT_LDFLAGS) $(STATIC) -o $@ $< -Wl,--start-group \
 		$(bench_vm-uses) -Wl,--end-group $(HOST_LIBS)
 
-# It makes guests as the monitor's tests do, and stays on this machine
+# They make guests as the monitor's tests do, and stay on this machine
 bench-programs += $(O)/tools/bench_telemetry
 deps += $(O)/tools/bench_telemetry.d
-$(O)/tools/bench_telemetry: $(O)/tools/bench_telemetry.o \
-		$(O)/monitor/test_image.o $(bench_vm-uses)
+deps += $(addprefix $(O)/tools/,bench_image.d bench_slow.d bench_slow_guest.d)
+bench-programs += $(O)/tools/bench_slow
+made-objs := $(O)/tools/bench_image.o $(O)/monitor/test_image.o
+$(O)/tools/bench_telemetry: $(O)/tools/bench_telemetry.o
+$(O)/tools/bench_slow: $(O)/tools/bench_slow.o $(O)/tools/bench_slow_guest.o
+$(addprefix $(O)/tools/,bench_telemetry bench_slow): $(made-objs) $(bench_vm-uses)
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(KT_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(HOST_LIBS) -lcheck \
