@@ -161,13 +161,14 @@ static bool number_in(const regex_t *re, const char *line, double *number)
 static bool last_number(const regex_t *re, const struct exec_yield *y,
 			double *number)
 {
-	const char *at = y->text[EXEC_STDOUT];
-	const char *end = at + y->len[EXEC_STDOUT], *to;
+	const char *at = y->text[EXEC_STDOUT], *end, *to;
 	char line[LINE_MAX_BYTES + 1];
 	bool found = false;
 	size_t len;
 
-	for (; at && at < end; at = to + 1) {
+	if (!at)
+		return false;
+	for (end = at + y->len[EXEC_STDOUT]; at < end; at = to + 1) {
 		to = line_end(at, end);
 		len = to - at < LINE_MAX_BYTES ? to - at : LINE_MAX_BYTES;
 		memcpy(line, at, len);
