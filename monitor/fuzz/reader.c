@@ -230,8 +230,33 @@ static void watch_all(struct monitor *mon)
 		mon_watch_map(mon, id);
 }
 
+static bool in_guest(const struct test_image *ti, const void *hva, size_t len)
+{
+	const struct guest_mem_region *r = ti->mem.regions;
+	unsigned int i;
+
+	for (i = 0; i < ti->mem.nr; i++, r++)
+		if ((uintptr_t)hva >= (uintptr_t)r->hva &&
+		    (uintptr_t)hva - (uintptr_t)r->hva + len <= r->len_bytes)
+			return true;
+	return false;
+}
+
+/* A worker that does not get on */
+static void use_task(struct monitor *mon)
+{
+	struct mon_task_now now;
+	uint64_t task;
+
+	if (!mon_find_task(mon, 1, &task) &&
+	    !mon_read_task(mon, task, 1, &now)) {
+		must(now.doing <= MON_TASK_OTHER);
+		must(memchr(now.curr.comm, '\0', sizeof(now.curr.comm)));
+	}
+}
+
 /* All that a session does with a monitor. */
-static void use(struct monitor *mon)
+static void use(struct monitor *mon, const struct test_image *ti)
 {
 	static struct mon_task tasks[64];
 	static struct mon_sched s;
@@ -242,6 +267,7 @@ static void use(struct monitor *mon)
 	uint32_t id;
 	char name[16];
 	json_t *maps;
+	void *hva;
 
 	if (!mon_read_sched(mon, &s)) {
 		must(s.nr_cpus && s.nr_cpus <= MON_MAX_CPUS);
@@ -253,16 +279,22 @@ static void use(struct monitor *mon)
 			must(memchr(name, '\0', sizeof(name)));
 		mon_watch_map(mon, id);
 		mon_read_array_value(mon, id, buf, 0, sizeof(buf));
+		if (!mon_array_value_hva(mon, id, 8, 8, &hva))
+			must(in_guest(ti, hva, 8));
 	}
 	maps = mon_read_maps(mon, 100);
 	must(maps && json_object_size(maps) <= TF_MAPS + 1);
 	free_json(maps);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
+		mon_set_due(mon, 3, i);
 		must(!mon_map_numbers(mon, number, &calls));
+	}
 	free_json(mon_details(mon));
 	free_json(mon_scx_exit(mon));
 	must(mon_read_progs(mon, progs, 8) <= 8);
 	must(mon_read_tasks(mon, tasks, 64) <= 64);
+	must(mon_read_running(mon, tasks, 64) <= 64);
+	use_task(mon);
 	mon_exit_kind_kva(mon, &kva, &len);
 }
 
@@ -304,7 +336,7 @@ void fuzz_reader(const uint8_t *data, size_t len)
 	}
 	if (before || !mon_open(&f.ti->mem, &f.info, f.btf, f.btf_len, &mon,
 				msg, sizeof(msg))) {
-		use(mon);
+		use(mon, f.ti);
 		mon_stats_read(mon, &st);
 		must(st.reads <= MAX_READS && st.read_bytes <= MAX_BYTES);
 		mon_close(mon);

@@ -21,7 +21,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define WORKERS 3
+#define WORKERS 4
 #define PHASES 2
 #define FACTS_MAX (16u << 20)
 
@@ -41,13 +41,17 @@ static const char plan_text[] =
 	"  \"read_only\": false, \"tolerance_ratio\": 0.05,"
 	"  \"throttle\": {\"iops\": 100, \"bps\": 0, \"burst_ns\": 0}}],"
 	" \"workloads\": [{\"name\": \"reader\", \"workers\": 2,"
-	"   \"disk\": \"data\"}, {\"name\": \"web\", \"workers\": 1}],"
+	"   \"disk\": \"data\"}, {\"name\": \"web\", \"workers\": 1},"
+	"  {\"name\": \"prog\", \"kind\": \"exec\", \"workers\": 1,"
+	"   \"exec\": {\"program\": \"/bin/p\", \"argv\": [\"/bin/p\"],"
+	"    \"match\": {\"time\": \"Time: ([0-9.]+)\"}}}],"
 	" \"phases\": [{\"name\": \"warm\", \"measure\": false,"
 	"   \"duration_ns\": 10000000},"
 	"  {\"name\": \"main\", \"measure\": true, \"duration_ns\": 20000000,"
 	"   \"do\": [{\"set_throttle\": {\"disk\": \"data\", \"iops\": 50}},"
 	"    {\"freeze\": {\"name\": \"now\", \"after_ns\": 0}},"
-	"    {\"freeze\": {\"name\": null, \"after_ns\": 5000}}]}]}";
+	"    {\"freeze\": {\"name\": null, \"after_ns\": 5000}},"
+	"    {\"write_map\": {\"var\": \"budget\", \"value\": 5}}]}]}";
 
 static const char checks_text[] =
 	"{\"automatic\": {\"progress\": true, \"gap_ns\": 2000000000,"
@@ -59,6 +63,10 @@ static const char checks_text[] =
 	"   \"unit\": \"ns\"},"
 	"  {\"metric\": \"map.stats[0].delta\", \"phase\": null, \"op\": \"min\","
 	"   \"limit\": 1, \"unit\": \"\"},"
+	"  {\"metric\": \"prog.match.time\", \"phase\": null, \"op\": \"max\","
+	"   \"limit\": 5, \"unit\": \"\"},"
+	"  {\"metric\": \"sched.psi.cpu_some\", \"phase\": \"main\","
+	"   \"op\": \"max\", \"limit\": 5, \"unit\": \"ns\"},"
 	"  {\"metric\": \"reader.io_wake.p99\", \"phase\": null, \"op\": \"max\","
 	"   \"limit\": 1000, \"unit\": \"ns\"},"
 	"  {\"metric\": \"sched.state\", \"phase\": \"main\", \"op\": \"equals\","
@@ -114,6 +122,13 @@ static const struct message {
 	  "{\"index\": %u, \"guest_ns\": %u0, \"observers\":"
 	  " {\"wake_latency\": {\"run_count\": 5, \"run_ns\": 7,"
 	  " \"missed\": 0}}}" },
+	{ KTSTR_MSG_WRITTEN,
+	  "{\"id\": 100%u, \"ok\": true, \"message\": \"%x\"}" },
+	{ KTSTR_MSG_LOAD_OUTPUT,
+	  "{\"workload\": 2, \"worker\": %u, \"stream\": \"stdout\","
+	  " \"bytes\": %u}\nTime: 3\n{\"a\": 1}\n" },
+	{ KTSTR_MSG_LOAD_END,
+	  "{\"workload\": 2, \"worker\": %u, \"exit\": %u}" },
 };
 
 #define NR_MESSAGES (sizeof(messages) / sizeof(messages[0]))
@@ -135,7 +150,7 @@ static struct fuzz_vm {
 	int reason;
 	uint32_t seq;
 	struct region shm;
-	uint64_t sampler;	/* which looks fail; bits */
+	uint64_t sampler;	/* which looks fail; 12 bits */
 	uint64_t now;		/* of counters */
 	void (*on_sample)(void *ctx, uint32_t phase);
 	void *on_sample_ctx;
@@ -339,9 +354,29 @@ json_t *sampler_exit(const struct sampler *s)
 	return NULL;
 }
 
+/* A number as the monitor has it: one beyond 2^53-1 is text. */
+static json_t *json_from_number(json_int_t n)
+{
+	return n % 3 ? json_integer(n) : json_string("18446744073709551615");
+}
+
+/* Counts that a hostile guest makes up: they go back as well. */
 json_t *sampler_details(struct sampler *s)
 {
-	return NULL;
+	const json_int_t n = (g.sampler & 512 ? -1 : 1) * (json_int_t)g.now++;
+
+	if (g.sampler & 256)
+		return NULL;
+	return json_pack("{s:{s:{s:s, s:I, s:I, s:o}}, s:[{s:s, s:I}],"
+			 " s:[{s:I}, {s:I}], s:o, s:n}",
+			 "ops", "enqueue", "program", "p", "verified_insns", n,
+			 "run_count", n, "run_ns", json_from_number(n),
+			 "dsqs", "id", "1", "depth", n,
+			 "schedstat", "switches", n, "switches", -n,
+			 "psi", g.sampler & 1024 ? json_null() :
+			 json_pack("{s:I, s:I, s:o}", "cpu_some_ns", n,
+				   "io_some_ns", -n, "io_full_ns",
+				   json_from_number(n)), "exit");
 }
 
 int sampler_sched(struct sampler *s, struct mon_sched *sched)
@@ -352,7 +387,12 @@ int sampler_sched(struct sampler *s, struct mon_sched *sched)
 
 int sampler_tasks(struct sampler *s, struct mon_task *tasks, unsigned int max)
 {
-	return g.sampler & 16 ? -EFAULT : 0;
+	must(g.frozen);
+	tasks[0] = (struct mon_task){
+		.cpu = g.now++, .pid = g.now % 4, .on_dsq = g.now & 1,
+		.dsq_id = ~g.now, .dsq_nr = 1,
+	};
+	return g.sampler & 16 ? -EFAULT : 1;
 }
 
 int sampler_running(struct sampler *s, struct mon_task *tasks,
@@ -490,7 +530,7 @@ static void step(uint8_t op)
 		memcpy((char *)&g.shm + at, &n, 4);
 		break;
 	case 4: /* and a sample */
-		g.sampler ^= op / 8;
+		g.sampler ^= op & 128 ? fuzz_take(&g.in, 1) << 4 : op / 8;
 		if (g.on_sample)
 			g.on_sample(g.on_sample_ctx, 0);
 		break;
