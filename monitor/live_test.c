@@ -13,6 +13,7 @@
 #include <check.h>
 #include <linux/bpf.h>
 
+#include <endian.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -22,6 +23,9 @@
 #define NR_MAPS 40
 #define ENTRIES 1000		/* so that a reading takes a while */
 #define REUSED 666
+#define LONG_WORDS 8192		/* of a value: 64 KiB */
+#define SHOWN_WORDS 512		/* of an untyped one */
+#define STEP 389		/* through those, in no reader's order */
 #define ENOUGH_NS 1000000000ull	/* on a busy machine fewer rounds do */
 
 struct live {
@@ -31,6 +35,7 @@ struct live {
 	unsigned int map;		/* being watched; atomic */
 	uint32_t *key;
 	uint64_t *value;
+	uint64_t *words[SHOWN_WORDS];	/* on several pages */
 	unsigned int reads;	/* begun; atomic */
 	bool done;		/* atomic */
 	uint64_t until_ns;	/* CLOCK_MONOTONIC */
@@ -269,6 +274,81 @@ START_TEST(an_array_that_was_freed_is_left_out)
 }
 END_TEST
 
+/* One number in all words, and then the next one. */
+static void *rewrite_value(void *arg)
+{
+	struct live *l = arg;
+	uint64_t n, i;
+
+	for (n = 1; !__atomic_load_n(&l->done, __ATOMIC_ACQUIRE); n++)
+		for (i = 0; i < SHOWN_WORDS; i++)
+			__atomic_store_n(l->words[i * STEP % SHOWN_WORDS], n,
+					 __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static uint64_t shown_word(const char *hex, unsigned int i)
+{
+	char digits[17] = "";
+
+	memcpy(digits, hex + i * 16, 16);
+	return be64toh(strtoull(digits, NULL, 16)); /* byte by byte */
+}
+
+/* Had the first so many words of the writer's order one number, and no other? */
+static bool was_there(const char *hex)
+{
+	uint64_t first = shown_word(hex, 0), before = first, n;
+	unsigned int i;
+
+	for (i = 1; i < SHOWN_WORDS; i++, before = n) {
+		n = shown_word(hex, i * STEP % SHOWN_WORDS);
+		if (n > before || n + 1 < first)
+			return false;
+	}
+	return true;
+}
+
+START_TEST(a_value_that_was_never_there_is_unstable)
+{
+	struct ti_map m = { .id = 1, .type = BPF_MAP_TYPE_ARRAY, .key_size = 4,
+			    .value_size = LONG_WORDS * 8, .max_entries = 1,
+			    .name = "m" };
+	struct live l = { .ti = ti_new(&(struct ti_config){ .seed = _i }) };
+	uint64_t map = ti_map(l.ti, &m);
+	struct monitor *mon;
+	unsigned int marked = 0, plain = 0, i;
+	pthread_t t;
+
+	for (i = 0; i < SHOWN_WORDS; i++)
+		l.words[i] = ti_hva(l.ti, ti_value(l.ti, map, m.value_size,
+						   0) + i * 8);
+	mon = ti_open(l.ti);
+	ck_assert_int_eq(0, mon_watch_map(mon, 1));
+	l.until_ns = clock_now_ns() + ENOUGH_NS;
+	ck_assert_int_eq(0, pthread_create(&t, NULL, rewrite_value, &l));
+	while (clock_now_ns() < l.until_ns) {
+		json_t *maps = mon_read_maps(mon, 1), *e;
+
+		e = json_array_get(json_object_get(json_object_get(maps, "m"),
+						   "entries"), 0);
+		if (json_is_true(json_object_get(e, "unstable"))) {
+			marked++;
+		} else {
+			ck_assert(was_there(json_string_value(
+				json_object_get(e, "value"))));
+			plain++;
+		}
+		json_decref(maps);
+	}
+	__atomic_store_n(&l.done, true, __ATOMIC_RELEASE);
+	pthread_join(t, NULL);
+	ck_assert_uint_gt(marked + plain, 0);
+	mon_close(mon);
+	ti_free(l.ti);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("live");
@@ -278,6 +358,7 @@ int main(void)
 	tcase_add_loop_test(t, a_scheduler_that_was_replaced_is_not_told, 0, 4);
 	tcase_add_loop_test(t, an_element_that_was_reused_is_left_out, 0, 2);
 	tcase_add_loop_test(t, an_array_that_was_freed_is_left_out, 0, 2);
+	tcase_add_loop_test(t, a_value_that_was_never_there_is_unstable, 0, 2);
 	suite_add_tcase(s, t);
 	return test_run(s);
 }
