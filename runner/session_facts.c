@@ -558,16 +558,22 @@ static json_t *scheduler_json(const struct session *s)
 			 "attach_ns", json_object_get(s->sched, "attach_ns"));
 }
 
-static json_int_t ms_between(uint64_t from_ns, uint64_t to_ns)
+/* null: one of the two never was. */
+static json_t *ms_between(uint64_t from_ns, uint64_t to_ns)
 {
 	return from_ns && to_ns > from_ns ?
-		(to_ns - from_ns) / NSEC_PER_MSEC : 0;
+		json_integer((to_ns - from_ns) / NSEC_PER_MSEC) : json_null();
+}
+
+static json_t *scheduler_ms(const struct session *s)
+{
+	return json_object_get(s->sched, "load_ns") ? json_integer(
+		(plan_ns(s->sched, "load_ns") + plan_ns(s->sched, "attach_ns"))
+		/ NSEC_PER_MSEC) : json_null();
 }
 
 static json_t *timing_json(const struct session *s)
 {
-	json_int_t load_ns = plan_ns(s->sched, "load_ns") +
-		plan_ns(s->sched, "attach_ns");
 	uint64_t first_ns = 0, last_ns = 0;
 	uint32_t i;
 
@@ -579,10 +585,10 @@ static json_t *timing_json(const struct session *s)
 		last_ns = s->phases[i].ended ? s->phases[i].host_end_ns :
 			s->end_ns;
 	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}",
 			 "boot_ms", ms_between(s->start_ns, s->hello_ns),
 			 "agent_ms", ms_between(s->hello_ns, s->ready_ns),
-			 "scheduler_ms", load_ns / (json_int_t)NSEC_PER_MSEC,
+			 "scheduler_ms", scheduler_ms(s),
 			 "run_ms", ms_between(first_ns, last_ns),
 			 "total_ms", ms_between(s->start_ns, s->end_ns));
 }
