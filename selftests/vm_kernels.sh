@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Guest kernels older than the newest: of each the host reads the same, and what
-# a kernel does not have is not available, in no place a zero.
+# Guest kernels, the newest and older ones: of each the host reads the same, and
+# what a kernel does not have is not available, in no place a zero.
 . "$(dirname "$0")/lib.sh"
 
 # scenario SCHEDULER: $tmp/SCHEDULER.toml
@@ -14,6 +14,15 @@ topology = "1n1l2c1t"
 memory = "512M"
 deadline = "90s"
 $([ "$1" = none ] || printf '[scheduler]\nbuiltin = "%s"\n' "$1")
+# For pressure of IO
+[[disk]]
+name = "slow"
+size = "16M"
+throttle = { iops = 20 }
+[[workload]]
+name = "reader"
+kind = "io_rand_read"
+disk = "slow"
 [[workload]]
 name = "web"
 kind = "bursty"
@@ -28,11 +37,40 @@ bpf_stats = true
 T
 }
 
+# Where what is read of the kernel may be 0: nobody asked for what is counted
+# there, or it was not so at that moment.
+cat >"$tmp/zeros" <<'T'
+^idle_while_waiting_ratio$ no sample saw that
+^nr_running\.(mean|max)\.#$ nobody ran on that CPU when it was looked at
+^dsq_depth\.max$ nobody waited in a local queue when it was looked at
+^schedstat\.#\.yields$ no workload yields
+^psi\.memory_(some|full)_ns$ there is enough memory
+^events\.SCX_EV_[A-Z_]+$ the scheduler does well: see the samples for another proof
+^bypass_ns$ nothing went wrong in the phase: see the samples, likewise
+^ops\.(init|exit|enable|disable|init_task|exit_task)\.(count|ns)$ not in a phase
+^dsqs\.#\.(id|node|depth|head_age_ns)$ the first queue, the first node, nobody or just now
+^exit\.code$ it was not for an error that the scheduler ended
+T
+
+# Every field of sched that is 0 for the whole run is one that may be.
+zeros_are_true() {
+	local wrong
+
+	cut -d' ' -f1 "$tmp/zeros" >"$tmp/zeros.re"
+	wrong=$(jq -r '.sched | paths(. == 0) |
+		map(if type == "number" then "#" else . end) | join(".")' \
+		"$result" | sort -u | grep -vEf "$tmp/zeros.re" || [ $? -eq 1 ] ||
+		echo "grep failed")
+	is "$1: what is 0 there was so" "" "$wrong"
+	holds "$1: pressure, of CPUs and of IO" \
+		'.sched.psi | .cpu_some_ns > 0 and .io_some_ns > 0'
+}
+
 # Counts of what a run under sched_ext must show, whatever the kernel.
 with_scx() {
 	local k=$1
 
-	run_ktstr --kernel "$cache/kernels/$k" "$tmp/simple.toml"
+	run_ktstr --kernel "$kernel" "$tmp/simple.toml"
 	holds "$k: that kernel ran" ".kernel.release | startswith(\"$k.\")"
 	holds "$k: simple was enabled" \
 		'.scheduler.final_state == "enabled" and
@@ -62,6 +100,12 @@ with_scx() {
 	holds "$k: the queue that it made, and the global one" \
 		'.phases[0].sched.dsqs | any(.[]; .global and .node == 0) and
 		 any(.[]; .global | not)'
+	# Tasks are switched over in bypass when a scheduler is enabled.
+	is "$k: event counters and time in bypass count" true \
+		"$(jq -s 'map(select(.phase == 0)) | length > 0 and all(.events |
+		   .SCX_EV_BYPASS_ACTIVATE > 0 and .SCX_EV_BYPASS_DURATION > 0)' \
+		   "$dir/samples.jsonl")"
+	zeros_are_true "$k"
 	holds "$k: each CPU switched tasks" \
 		'.sched.schedstat | length == 2 and all(.[]; .switches > 0)'
 	holds "$k: the domains' tree" \
@@ -72,13 +116,16 @@ with_scx() {
 without_scx() {
 	local k=$1
 
-	run_ktstr --kernel "$cache/kernels/$k" "$tmp/none.toml"
+	run_ktstr --kernel "$kernel" "$tmp/none.toml"
 	holds "$k: that kernel ran" ".kernel.release | startswith(\"$k.\")"
 	holds "$k: tasks ran" \
 		'[.sched.nr_running.mean[]] | length == 2 and add > 0'
 	holds "$k: of sched_ext nothing is available" \
 		'.sched | .state == null and .events == {} and
 		 .bypass_ns == null and .dsq_depth.max == null and .ops == {}'
+	holds "$k: no scheduler, and no time that it took" \
+		'.timing | .scheduler_ms == null and .boot_ms > 0'
+	zeros_are_true "$k"
 	facts "$k: each sample could be read" \
 		'.telemetry.failed == 0 and .telemetry.taken > 0'
 	is "$k: a sample has no state, no scheduler, no counts" '[null,null,null]' \
@@ -88,14 +135,16 @@ without_scx() {
 
 scenario simple
 scenario none
-for k in 6.12 6.16 6.18; do
+for k in 6.12 6.16 6.18 default; do
 	kernel=$cache/kernels/$k
+	release=$(readlink -f "$kernel")
+	k=$(expr "${release##*/}" : '\([0-9]*\.[0-9]*\)')
 	if [ ! -e "$kernel/config" ]; then
-		echo "# no kernel $k here: 'tools/setup --stage kernels'"
+		echo "# no kernel $kernel here: 'tools/setup --stage kernels'"
 	elif grep -q '^CONFIG_SCHED_CLASS_EXT=y' "$kernel/config"; then
-		with_scx $k
+		with_scx "$k"
 	else
-		without_scx $k
+		without_scx "$k"
 	fi
 done
 if [ $seen -eq 0 ]; then
