@@ -15,9 +15,9 @@
 
 enum exec_stream { EXEC_STDOUT, EXEC_STDERR, EXEC_JSON, EXEC_NR_STREAMS };
 
-/* One copy of a program. */
 struct frozen_view;
 
+/* One copy of a program. */
 struct exec_yield {
 	char *text[EXEC_NR_STREAMS];	/* owned, not NUL-terminated; or NULL */
 	size_t len[EXEC_NR_STREAMS];

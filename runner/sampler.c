@@ -21,8 +21,12 @@
 #include <unistd.h>
 
 #define MAX_MAP_ENTRIES 1024
-/* Written to the file at once: a sample of many maps is 16 KiB. */
+/*
+ * Written to the file at once: a sample of many maps is 16 KiB. But who looks
+ * meanwhile, or kills us, has all that is older than a second.
+ */
 #define OUT_BUFFER_BYTES (128u << 10)
+#define OUT_FLUSH_NS NSEC_PER_SEC
 
 /* A map that is not in every sample. */
 struct slow_map {
@@ -47,12 +51,14 @@ struct sampler {
 	void *on_sample_ctx;
 	FILE *out;		/* the thread's, until joined; the line too */
 	struct json_line line;
+	uint64_t flushed_ns;	/* when all of @out was written; the thread's */
 	int stop_fd;
 	int timer_fd;
 	bool running;
 	bool write_failed;	/* said once */
 	pthread_t thread;
 	struct sampler_phase phases[KTSTR_SHM_MAX_PHASES]; /* the thread's */
+	char out_buffer[OUT_BUFFER_BYTES]; /* of @out: glibc's would be 4 KiB */
 };
 
 int sampler_new(const struct sampler_config *cfg, struct sampler **out,
@@ -65,7 +71,7 @@ int sampler_new(const struct sampler_config *cfg, struct sampler **out,
 		return -ENOMEM;
 	s->cfg = *cfg;
 	s->interval_ns = cfg->interval_ns;
-	s->start_ns = clock_now_ns();
+	s->start_ns = s->flushed_ns = clock_now_ns();
 	atomic_init(&s->phase, KTSTR_SHM_NO_PHASE);
 	pthread_mutex_init(&s->lock, NULL);
 	s->stop_fd = s->timer_fd = -1;
@@ -75,7 +81,7 @@ int sampler_new(const struct sampler_config *cfg, struct sampler **out,
 		goto free_sampler;
 	s->out = fopen(cfg->out_path, "we");
 	if (s->out)
-		setvbuf(s->out, NULL, _IOFBF, OUT_BUFFER_BYTES);
+		setvbuf(s->out, s->out_buffer, _IOFBF, OUT_BUFFER_BYTES);
 	if (!s->out) {
 		err = -errno;
 		snprintf(err_msg, err_len, "%s: %s", cfg->out_path,
@@ -174,11 +180,16 @@ static json_t *events_json(const struct mon_sched *sched)
 	return events;
 }
 
-static void write_line(struct sampler *s)
+static void write_line(struct sampler *s, uint64_t now_ns)
 {
 	const struct json_line *l = &s->line;
+	bool ok = fwrite(l->text, l->len, 1, s->out) == 1;
 
-	if (fwrite(l->text, l->len, 1, s->out) == 1)
+	if (now_ns - s->flushed_ns >= OUT_FLUSH_NS) {
+		ok = !fflush(s->out) && ok;
+		s->flushed_ns = now_ns;
+	}
+	if (ok)
 		return;
 	if (!s->write_failed)
 		log_err("samples: %s: %s", s->cfg.out_path, strerror(errno));
@@ -307,7 +318,7 @@ static void sample(struct sampler *s, uint64_t due_ns)
 	}
 	if (p)
 		account(p, &sched, late_ns);
-	write_line(s);
+	write_line(s, now_ns);
 }
 
 void sampler_take(struct sampler *s)

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -162,6 +163,21 @@ START_TEST(nothing_is_read_while_paused)
 	}
 	ck_assert_double_eq(2 * ROUNDS, last);
 	json_decref(all);
+}
+END_TEST
+
+/* A buffer of them, by that interval, is there after six seconds only. */
+START_TEST(who_reads_meanwhile_has_all_but_the_last_second)
+{
+	struct stat st = { 0 };
+
+	sampler_set_interval(sampler, 100 * INTERVAL_NS);
+	while (!st.st_size) {
+		await_ticks(1);
+		ck_assert_int_eq(0, stat(out_path, &st));
+	}
+	ck_assert_int_lt(st.st_size, 64 << 10);
+	sampler_stop(sampler);
 }
 END_TEST
 
@@ -336,6 +352,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, nothing_is_read_while_paused);
+	tcase_add_test(tc, who_reads_meanwhile_has_all_but_the_last_second);
 	tcase_add_test(tc, an_interval_is_in_force_at_once);
 	tcase_add_test(tc, a_map_with_an_interval_is_in_no_other_samples);
 	tcase_add_test(tc, each_look_is_counted_and_written);
