@@ -12,15 +12,15 @@ name = "bypass"
 [vm]
 topology = "1n1l1c1t"
 memory = "512M"
-deadline = "90s"
+deadline = "120s"
 [telemetry]
 interval = "50ms"
 [automatic]
-gap = "500ms"
+gap = "800ms"
 [scheduler]
 builtin = "slow_exit"
 expect = "exit"
-set = { exit_after_ns = 1500000000 }
+set = { exit_after_ns = 1500000000, strength = 25 }
 [[workload]]
 name = "spin"
 kind = "spin"

@@ -10,7 +10,7 @@
 # and is to be done with it all before the phase ends.
 cat >"$tmp/stop" <<'T'
 #!/bin/sh
-# they were started before this was, and the kernel's own before them
+# the last of the workloads: all others, and the kernel's own, were there before
 p=$$
 while [ $p -gt 2 ]; do
 	p=$((p - 1))
@@ -21,6 +21,7 @@ while [ $p -gt 2 ]; do
 	kworker* | kthreadd) break ;;
 	esac
 done
+[ -n "$sleeper" ] && [ "${stopped# * }" != "$stopped" ] || exit 1
 sleep 0.3
 kill -STOP $stopped
 sleep 1.5
@@ -36,19 +37,13 @@ name = "sleep"
 [vm]
 topology = "1n1l2c1t"
 memory = "512M"
-deadline = "90s"
+deadline = "120s"
 [telemetry]
 interval = "50ms"
 [automatic]
-gap = "500ms"
+gap = "800ms"
 [scheduler]
 builtin = "simple"
-[[workload]]
-name = "stop"
-kind = "exec"
-exec = ["./stop"]
-add = ["sleep"]
-policy = "fifo:1"
 [[workload]]
 name = "pair"
 kind = "pipe"
@@ -56,6 +51,12 @@ workers = 2
 [[workload]]
 name = "spin"
 kind = "spin"
+[[workload]]
+name = "stop"
+kind = "exec"
+exec = ["./stop"]
+add = ["sleep"]
+policy = "fifo:1"
 [[phase]]
 name = "run"
 duration = "5s"
