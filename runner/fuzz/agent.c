@@ -92,7 +92,8 @@ static const struct message {
 	{ KTSTR_MSG_SCHED,
 	  "{\"state\": \"gone\", \"exit\": {\"kind\": \"error\", \"code\": %u,"
 	  " \"reason\": \"%x\"}}" },
-	{ KTSTR_MSG_READY, "{\"workers\": %u, \"n\": %u}" },
+	{ KTSTR_MSG_READY,
+	  "{\"workers\": %u, \"n\": %u, \"leaves\": [1, \"x\", 0, -3]}" },
 	{ KTSTR_MSG_PHASE_READY, "{\"index\": %u, \"n\": %u}" },
 	{ KTSTR_MSG_PHASE_START, "{\"index\": %u, \"guest_ns\": %u}" },
 	{ KTSTR_MSG_PHASE_END,
@@ -399,7 +400,8 @@ int sampler_running(struct sampler *s, struct mon_task *tasks,
 		    unsigned int max)
 {
 	must(g.frozen);
-	tasks[0] = (struct mon_task){ .pid = g.now++ % 4, .running = true };
+	tasks[0] = (struct mon_task){ .pid = g.now++ % 4, .running = true,
+				      .cgroup = 1 };
 	return g.sampler & 16 ? -EFAULT : 1;
 }
 
