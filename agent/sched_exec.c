@@ -55,23 +55,6 @@ static const struct {
 	{ SIGKILL, NSEC_PER_SEC },
 };
 
-static int send_packet(struct holder *h, char tag, json_t *body)
-{
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	struct iovec iov[] = {
-		{ .iov_base = &tag, .iov_len = 1 },
-		{ .iov_base = text, .iov_len = text ? strlen(text) : 0 },
-	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	int err = text ? 0 : -ENOMEM;
-
-	if (!err && sendmsg(h->fd, &msg, MSG_NOSIGNAL) < 0)
-		err = -errno;
-	free(text);
-	json_decref(body);
-	return err;
-}
-
 static void on_child(int sig)
 {
 }
@@ -170,7 +153,7 @@ static void tell_end(const struct holder *h, char *text, size_t len)
 static int fail(struct holder *h, const char *stage, int err,
 		const char *message)
 {
-	send_packet(h, LOADER_FAILED,
+	loader_send(h->fd, LOADER_FAILED,
 		    json_pack("{s:s,s:s,s:s,s:i,s:o,s:s}", "state", "failed",
 			      "name", h->plan->name, "stage", stage, "errno",
 			      err, "message", json_text(message, 1024), "log",
@@ -229,10 +212,10 @@ static bool answer(struct holder *h)
 		return false;
 	if (ask == LOADER_ASK_EXIT) {
 		wait_ended(h, LAST_WORDS_NS);
-		send_packet(h, LOADER_EXIT, exit_record(h));
+		loader_send(h->fd, LOADER_EXIT, exit_record(h));
 	} else if (ask == LOADER_ASK_DETACH) {
 		end_program(h);
-		send_packet(h, LOADER_DETACHED,
+		loader_send(h->fd, LOADER_DETACHED,
 			    json_pack("{s:I,s:o}", "detach_ns",
 				      (json_int_t)(clock_now_ns() - start_ns),
 				      "exit", json_object()));
@@ -248,7 +231,7 @@ static int start(struct holder *h)
 	if (program_start(&h->program, &spec))
 		return fail_ended(h);
 	h->since_ns = clock_now_ns();
-	return send_packet(h, LOADER_LOADED,
+	return loader_send(h->fd, LOADER_LOADED,
 			   json_pack("{s:s,s:s,s:I}", "state", "loaded",
 				     "name", h->plan->name, "load_ns",
 				     (json_int_t)(h->since_ns - start_ns)));
@@ -257,7 +240,7 @@ static int start(struct holder *h)
 static int say_attached(struct holder *h)
 {
 	h->attached = true;
-	return send_packet(h, LOADER_ATTACHED,
+	return loader_send(h->fd, LOADER_ATTACHED,
 			   json_pack("{s:s,s:s,s:I}", "state", "attached",
 				     "name", h->plan->name, "attach_ns",
 				     (json_int_t)(clock_now_ns() -

@@ -54,7 +54,7 @@ static int keep_warning(enum libbpf_print_level level, const char *fmt,
 	return 0;
 }
 
-static int send_packet(struct loader *l, char tag, json_t *body)
+int loader_send(int fd, char tag, json_t *body)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct iovec iov[] = {
@@ -64,7 +64,7 @@ static int send_packet(struct loader *l, char tag, json_t *body)
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	int err = text ? 0 : -ENOMEM;
 
-	if (!err && sendmsg(l->fd, &msg, MSG_NOSIGNAL) < 0)
+	if (!err && sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
 		err = -errno;
 	free(text);
 	json_decref(body);
@@ -349,7 +349,7 @@ static void report_failed(struct loader *l, const struct step *step, int err)
 	else
 		snprintf(message, sizeof(message), "%s: %s", l->plan->object,
 			 strerror(-err));
-	send_packet(l, LOADER_FAILED,
+	loader_send(l->fd, LOADER_FAILED,
 		    json_pack("{s:s,s:s,s:s,s:i,s:o,s:o}", "state", "failed",
 			      "name", l->plan->name, "stage", step->stage,
 			      "errno", -err, "message",
@@ -372,7 +372,7 @@ static int run_steps(struct loader *l)
 			return err;
 		}
 		if (steps[i].run == step_load) {
-			err = send_packet(l, LOADER_LOADED,
+			err = loader_send(l->fd, LOADER_LOADED,
 					  json_pack("{s:s,s:s,s:I,s:o}",
 						    "state", "loaded", "name",
 						    l->plan->name, "load_ns",
@@ -384,7 +384,7 @@ static int run_steps(struct loader *l)
 		if (err)
 			return err;
 	}
-	return send_packet(l, LOADER_ATTACHED,
+	return loader_send(l->fd, LOADER_ATTACHED,
 			   json_pack("{s:s,s:s,s:I}", "state", "attached",
 				     "name", l->plan->name, "attach_ns",
 				     (json_int_t)(now_ns - start_ns)));
@@ -398,12 +398,12 @@ static void serve(struct loader *l)
 	while (recv(l->fd, &ask, 1, 0) == 1) {
 		switch (ask) {
 		case LOADER_ASK_EXIT:
-			send_packet(l, LOADER_EXIT, exit_record(l));
+			loader_send(l->fd, LOADER_EXIT, exit_record(l));
 			break;
 		case LOADER_ASK_DETACH:
 			start_ns = clock_now_ns();
 			detach(l);
-			send_packet(l, LOADER_DETACHED,
+			loader_send(l->fd, LOADER_DETACHED,
 				    json_pack("{s:I,s:o}", "detach_ns",
 					      (json_int_t)(clock_now_ns() -
 							   start_ns), "exit",

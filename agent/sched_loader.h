@@ -7,6 +7,8 @@
 #ifndef KTSTR_AGENT_SCHED_LOADER_H
 #define KTSTR_AGENT_SCHED_LOADER_H
 
+#include <jansson.h>
+
 struct plan_sched;
 
 /*
@@ -24,6 +26,15 @@ struct plan_sched;
 /* A packet to the loader is one byte. */
 #define LOADER_ASK_EXIT 'x'
 #define LOADER_ASK_DETACH 'd'
+
+/**
+ * loader_send() - a packet to the other end, from a loader or a holder
+ * @fd: its socket
+ * @body: taken over; NULL: out of memory
+ *
+ * Return: 0; -ENOMEM; -errno of the socket.
+ */
+int loader_send(int fd, char tag, json_t *body);
 
 /**
  * sched_loader_main() - be the loader
