@@ -7,6 +7,18 @@
 
 #include <jansson.h>
 
+/** json_str() - a string of an object, borrowed; NULL: there is none */
+static inline const char *json_str(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+/** json_num() - an integer or real of an object; 0: there is none */
+static inline double json_num(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
+
 /**
  * json_strings() - for execve(): the strings of @array, and NULL behind them
  *

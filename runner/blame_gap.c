@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "runner/blame_gap.h"
 
+#include "lib/json_get.h"
+
 #include <string.h>
 
 /* One sample may have been read while the task went from here to there. */
@@ -55,16 +57,6 @@ static int most(const struct tally *t)
 	return found;
 }
 
-static const char *text(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
-static double number(const json_t *object, const char *key)
-{
-	return json_number_value(json_object_get(object, key));
-}
-
 static bool is(const char *text, const char *word)
 {
 	return text && word && !strcmp(text, word);
@@ -76,7 +68,7 @@ static bool is_measured(const json_t *facts, const char *phase)
 	size_t i;
 
 	json_array_foreach(json_object_get(facts, "phases"), i, part)
-		if (phase && is(text(part, "name"), phase))
+		if (phase && is(json_str(part, "name"), phase))
 			return !json_is_false(json_object_get(part,
 							      "measure"));
 	return false;
@@ -89,12 +81,13 @@ static const json_t *longest(const json_t *facts, const char *phase,
 	size_t i;
 
 	json_array_foreach(json_object_get(facts, "gaps"), i, gap) {
-		const char *of = text(gap, "phase");
+		const char *of = json_str(gap, "phase");
 
-		if (!pid || number(gap, "pid") != pid ||
+		if (!pid || json_num(gap, "pid") != pid ||
 		    (phase ? !is(of, phase) : !is_measured(facts, of)))
 			continue;
-		if (!found || number(gap, "gap_ns") > number(found, "gap_ns"))
+		if (!found ||
+		    json_num(gap, "gap_ns") > json_num(found, "gap_ns"))
 			found = gap;
 	}
 	return found;
@@ -104,7 +97,7 @@ static void add_runnable(struct blame_gap *gap, const json_t *seen,
 			 struct tally *queues, struct tally *holders)
 {
 	const json_t *curr = json_object_get(seen, "curr");
-	const char *dsq = text(seen, "dsq"), *comm = text(curr, "comm");
+	const char *dsq = json_str(seen, "dsq"), *comm = json_str(curr, "comm");
 
 	gap->runnable++;
 	gap->kept += json_is_true(json_object_get(seen, "ext")) && !dsq;
@@ -113,20 +106,20 @@ static void add_runnable(struct blame_gap *gap, const json_t *seen,
 		is(dsq, "bypass");
 	if (dsq)
 		count(queues, dsq, 0);
-	if (number(seen, "dsq_nr") > gap->dsq_nr_max)
-		gap->dsq_nr_max = number(seen, "dsq_nr");
+	if (json_num(seen, "dsq_nr") > gap->dsq_nr_max)
+		gap->dsq_nr_max = json_num(seen, "dsq_nr");
 	if (json_is_true(json_object_get(curr, "idle")))
 		gap->cpu_idle++;
 	else if (comm)
-		count(holders, comm, number(curr, "pid"));
+		count(holders, comm, json_num(curr, "pid"));
 }
 
 /* What lasts goes on with this sample, or something else begins with it. */
 static void add_stay(struct stay *now, const json_t *seen)
 {
 	const json_t *ran = json_object_get(seen, "ran_ns");
-	const char *dsq = text(seen, "dsq");
-	double at_ns = number(seen, "at_ns");
+	const char *dsq = json_str(seen, "dsq");
+	double at_ns = json_num(seen, "at_ns");
 
 	if (!dsq || !json_is_number(ran)) {
 		*now = (struct stay){ 0 };
@@ -145,8 +138,9 @@ static void add_stay(struct stay *now, const json_t *seen)
  */
 static double longest_stay(const json_t *found, const char *dsq)
 {
-	double frozen_ns = number(found, "to_ns") - number(found, "from_ns") -
-		number(found, "gap_ns");
+	double frozen_ns = json_num(found, "to_ns") -
+		json_num(found, "from_ns") -
+		json_num(found, "gap_ns");
 	struct stay now = { 0 };
 	const json_t *seen;
 	double ns = 0;
@@ -164,7 +158,7 @@ static double longest_stay(const json_t *found, const char *dsq)
 
 static void add_blocked(struct blame_gap *gap, const json_t *seen)
 {
-	const char *disk = text(json_object_get(seen, "disk"), "is");
+	const char *disk = json_str(json_object_get(seen, "disk"), "is");
 
 	gap->blocked++;
 	gap->disk_idle += is(disk, "idle");
@@ -179,21 +173,21 @@ static int cpu_of(const json_t *found)
 	size_t i;
 
 	json_array_foreach(json_object_get(found, "seen"), i, seen) {
-		if (i && number(seen, "cpu") != cpu)
+		if (i && json_num(seen, "cpu") != cpu)
 			return -1;
-		cpu = number(seen, "cpu");
+		cpu = json_num(seen, "cpu");
 	}
 	return cpu;
 }
 
 static double overlap_ns(const json_t *a, const json_t *b)
 {
-	double from = number(a, "from_ns"), to = number(a, "to_ns");
+	double from = json_num(a, "from_ns"), to = json_num(a, "to_ns");
 
-	if (number(b, "from_ns") > from)
-		from = number(b, "from_ns");
-	if (number(b, "to_ns") < to)
-		to = number(b, "to_ns");
+	if (json_num(b, "from_ns") > from)
+		from = json_num(b, "from_ns");
+	if (json_num(b, "to_ns") < to)
+		to = json_num(b, "to_ns");
 	return to - from;
 }
 
@@ -210,10 +204,10 @@ static void set_peer(const json_t *facts, const json_t *found,
 
 	json_array_foreach(json_object_get(facts, "gaps"), i, peer) {
 		double both = overlap_ns(found, peer);
-		double ns = number(peer, "host_wait_ns");
+		double ns = json_num(peer, "host_wait_ns");
 		int cpu = cpu_of(peer);
 
-		if (!is(text(peer, "phase"), text(found, "phase")) ||
+		if (!is(json_str(peer, "phase"), json_str(found, "phase")) ||
 		    peer == found || cpu < 0 || cpu == gap->cpu)
 			continue;
 		ns = ns < both ? ns : both;
@@ -234,14 +228,14 @@ void blame_gap_of(const json_t *facts, const char *phase, json_int_t pid,
 	int n;
 
 	*gap = (struct blame_gap){
-		.ns = number(found, "gap_ns"),
+		.ns = json_num(found, "gap_ns"),
 		.host_ns = json_is_number(host) ? json_number_value(host) : -1,
 		.cpu = cpu_of(found),
 	};
 	if (found)
 		set_peer(facts, found, gap);
 	json_array_foreach(json_object_get(found, "seen"), i, seen) {
-		const char *at = text(seen, "is");
+		const char *at = json_str(seen, "is");
 
 		gap->nr++;
 		gap->runs += is(at, "runs");

@@ -7,7 +7,7 @@ runner-front-objs := toml.o units.o diag.o schema.o schema_print.o kinds.o \
 	scenario_checks.o plan.o judge.o judge_auto.o judge_end.o \
 	judge_fair.o judge_ratio.o result.o report.o rundir.o run_opts.o \
 	run.o run_batch.o run_control.o progress.o status.o status_line.o \
-	record.o ktap.o junit.o blame.o blame_gap.o bundle.o image_id.o replay.o cmd_replay.o
+	record.o ktap.o junit.o blame.o blame_cause.o blame_gap.o blame_look.o bundle.o image_id.o replay.o cmd_replay.o
 runner-front-objs += exec_find.o judge_exec.o scenario_exec.o scenario_maps.o
 runner-front-tests := blame_test replay_test judge_exec_test scenario_exec_test units_test scenario_test scenario_bad_test judge_test judge_ratio_test run_test ktap_test \
 	junit_test progress_test status_test

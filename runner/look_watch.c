@@ -6,6 +6,7 @@
 #include "runner/session.h"
 
 #include "lib/clock.h"
+#include "lib/json_get.h"
 #include "lib/log.h"
 #include "runner/look_gap.h"
 #include "runner/look_wait.h"
@@ -52,11 +53,6 @@ static int disk_named(const struct session *s, const char *name)
 	return -1;
 }
 
-static const char *text(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
 /* Of a program only it itself could tell how far it has got. */
 static void watch_workers(const struct session *s, struct gaps *g)
 {
@@ -67,12 +63,12 @@ static void watch_workers(const struct session *s, struct gaps *g)
 	json_array_foreach(json_object_get(s->plan, "workloads"), i, w) {
 		unsigned int n = json_integer_value(json_object_get(w,
 								"workers"));
-		const char *kind = text(w, "kind");
+		const char *kind = json_str(w, "kind");
 
 		for (k = 0; k < n && nr < s->nr_workers; k++, nr++) {
 			g->watch.workers[nr].watched = !kind ||
 				strcmp(kind, "exec");
-			g->disks[nr] = disk_named(s, text(w, "disk"));
+			g->disks[nr] = disk_named(s, json_str(w, "disk"));
 		}
 	}
 }
@@ -281,7 +277,7 @@ static int take_due(struct session *s, char *name, size_t len)
 	}
 	if (nr >= 0) {
 		who = worker_json(s, nr);
-		snprintf(name, len, "%s/%d", text(who, "workload"),
+		snprintf(name, len, "%s/%d", json_str(who, "workload"),
 			 (int)json_integer_value(json_object_get(who,
 								 "worker")));
 		json_decref(who);
