@@ -11,14 +11,21 @@ cc -O2 -Wall -Werror -static -o "$tmp/hog" "$top/selftests/steal_hog.c"
 ok $? "the thief compiles"
 
 emu_pid=''
+hog_pid=''
+# A thief that is left behind would steal from the next VM.
 # shellcheck disable=SC2317 # by a trap
-end_host() {
+end_all() {
+	if [ -n "$hog_pid" ]; then
+		kill "$hog_pid" 2>/dev/null
+		wait "$hog_pid"
+	fi
 	if [ -n "$emu_pid" ]; then
 		exec {emu_in}>&- # it ends with its stdin
 		wait "$emu_pid"
 	fi
 	rm -rf "$tmp"
 }
+trap end_all EXIT
 
 # Both in one host: that of the batch, or one of our own.
 own_host() {
@@ -28,7 +35,6 @@ own_host() {
 		2>"$tmp/emu-err" &
 	emu_pid=$!
 	exec {emu_in}>"$tmp/emu-in"
-	trap end_host EXIT
 	if ! read -r -t 180 line <"$tmp/emu-out" || [ "$line" != READY ]; then
 		cat "$tmp/emu-err"
 		echo "skipped: no emulated host"
@@ -87,8 +93,9 @@ judged() {
 "${hog[@]}" >"$tmp/hog-out" 2>&1 &
 hog_pid=$!
 run_ktstr "$tmp/steal.toml"
-wait $hog_pid
+wait "$hog_pid"
 is "the thief did its work" 0 $?
+hog_pid=''
 sed 's/^/# /' "$tmp/hog-out"
 judged
 is "planted: exit status" 1 "$status"
