@@ -77,7 +77,6 @@ static int step_open(struct loader *l)
 		    .object_name = l->plan->name,
 		    .kernel_log_buf = l->log,
 		    .kernel_log_size = VERIFIER_LOG_BYTES);
-
 	int err;
 
 	libbpf_room(true);

@@ -3,6 +3,7 @@
 
 #include "monitor/monitor.h"
 #include "monitor/test_image.h"
+#include "monitor/test_numbers.h"
 
 #include <bpf/btf.h>
 #include <check.h>
@@ -18,48 +19,12 @@ static const unsigned int counts[] = { 1, 7, 8, 9, 16, 63, 252 };
 #define NR_COUNTS ((int)(sizeof(counts) / sizeof(counts[0])))
 #define ID 5
 
-struct seen {
-	const char *want;
-	double value;
-	unsigned int hits, calls;
-};
-
-static int see(void *ctx, const char *name, double value, bool unstable)
-{
-	struct seen *s = ctx;
-
-	s->calls++;
-	ck_assert(!unstable);
-	if (!strcmp(name, s->want)) {
-		s->hits++;
-		s->value = value;
-	}
-	return 0;
-}
-
-static double number(struct monitor *mon, const char *name)
-{
-	struct seen s = { .want = name };
-
-	ck_assert_int_eq(0, mon_map_numbers(mon, see, &s));
-	ck_assert_msg(s.hits == 1, "%s: %u times", name, s.hits);
-	return s.value;
-}
-
-static unsigned int numbers_told(struct monitor *mon)
-{
-	struct seen s = { .want = "" };
-
-	ck_assert_int_eq(0, mon_map_numbers(mon, see, &s));
-	return s.calls;
-}
-
 static uint64_t walks(struct monitor *mon)
 {
 	struct mon_stats before, after;
 
 	mon_stats_read(mon, &before);
-	numbers_told(mon);
+	look(mon, "");
 	mon_stats_read(mon, &after);
 	return after.walks - before.walks;
 }
@@ -256,7 +221,7 @@ START_TEST(places_do_not_outlive_their_map)
 	ck_assert_double_eq(41, number(g.mon, "a.u64"));
 
 	ti_idr_set(g.ti, ID, 0);
-	ck_assert_uint_eq(0, numbers_told(g.mon));
+	ck_assert_uint_eq(0, look(g.mon, "").calls);
 
 	other = ti_percpu(g.ti, VALUE_BYTES);
 	ti_write_u64(g.ti, ti_value(g.ti, g.map, 8, 0), other);
@@ -273,9 +238,9 @@ START_TEST(a_map_that_left_the_table_is_not_told)
 	struct guest g;
 
 	open_guest(&g, 2, 1);
-	ck_assert_uint_eq(8, numbers_told(g.mon));
+	ck_assert_uint_eq(8, look(g.mon, "").calls);
 	ti_idr_set(g.ti, ID, ti_direct(g.ti, 4096));
-	ck_assert_uint_eq(0, numbers_told(g.mon));
+	ck_assert_uint_eq(0, look(g.mon, "").calls);
 	close_guest(&g);
 }
 END_TEST

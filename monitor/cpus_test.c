@@ -6,6 +6,7 @@
 #include "monitor/monitor.h"
 #include "lib/test_run.h"
 #include "monitor/test_image.h"
+#include "monitor/test_numbers.h"
 
 #include <bpf/btf.h>
 #include <check.h>
@@ -56,33 +57,6 @@ static void expect_values(json_t *values, unsigned int what, unsigned int cpus)
 	for (cpu = 0; cpu < cpus; cpu++)
 		ck_assert_int_eq(planted(what, cpu), json_integer_value(
 			json_array_get(values, cpu)));
-}
-
-struct seen {
-	const char *want;
-	double value;
-	unsigned int hits;
-};
-
-static int see(void *ctx, const char *name, double value, bool unstable)
-{
-	struct seen *s = ctx;
-
-	ck_assert(!unstable);
-	if (!strcmp(name, s->want)) {
-		s->hits++;
-		s->value = value;
-	}
-	return 0;
-}
-
-static double number(struct monitor *mon, const char *name)
-{
-	struct seen s = { .want = name };
-
-	ck_assert_int_eq(0, mon_map_numbers(mon, see, &s));
-	ck_assert_msg(s.hits == 1, "%s: %u times", name, s.hits);
-	return s.value;
 }
 
 START_TEST(run_queues)

@@ -4,6 +4,7 @@
 #include "lib/test_run.h"
 #include "monitor/monitor.h"
 #include "monitor/test_image.h"
+#include "monitor/test_numbers.h"
 
 #include <bpf/btf.h>
 #include <check.h>
@@ -21,42 +22,6 @@ static struct test_image *image(int layout)
 				 .levels = layout & 1 ? 5 : 4 };
 
 	return ti_new(&cfg);
-}
-
-/* What a test saw of mon_map_numbers(). */
-struct seen {
-	const char *want;
-	double value;
-	unsigned int hits, calls;
-};
-
-static int see(void *ctx, const char *name, double value, bool unstable)
-{
-	struct seen *s = ctx;
-
-	s->calls++;
-	ck_assert(!unstable);
-	if (strcmp(name, s->want))
-		return 0;
-	s->hits++;
-	s->value = value;
-	return 0;
-}
-
-static struct seen look(struct monitor *mon, const char *name)
-{
-	struct seen s = { .want = name };
-
-	ck_assert_int_eq(0, mon_map_numbers(mon, see, &s));
-	return s;
-}
-
-static double number(struct monitor *mon, const char *name)
-{
-	struct seen s = look(mon, name);
-
-	ck_assert_msg(s.hits == 1, "%s: %u times", name, s.hits);
-	return s.value;
 }
 
 /* The types of the tests' maps, and the BTF that has them. */

@@ -2,6 +2,7 @@
 #include "monitor/monitor.h"
 #include "lib/test_run.h"
 #include "monitor/test_image.h"
+#include "monitor/test_numbers.h"
 
 #include <bpf/btf.h>
 #include <check.h>
@@ -70,36 +71,6 @@ START_TEST(map_that_carries_another_id_is_not_found)
 END_TEST
 
 /* What a test saw of mon_map_numbers(). */
-struct seen {
-	const char *want;
-	double value;
-	unsigned int hits, calls;
-	bool unstable;
-};
-
-static int see(void *ctx, const char *name, double value, bool unstable)
-{
-	struct seen *s = ctx;
-
-	s->calls++;
-	if (strcmp(name, s->want))
-		return 0;
-	s->hits++;
-	s->value = value;
-	s->unstable = unstable;
-	return 0;
-}
-
-static double number(struct monitor *mon, const char *name)
-{
-	struct seen s = { .want = name };
-
-	ck_assert_int_eq(0, mon_map_numbers(mon, see, &s));
-	ck_assert_msg(s.hits == 1, "%s: %u times", name, s.hits);
-	ck_assert(!s.unstable);
-	return s.value;
-}
-
 static size_t nr_entries(const json_t *map)
 {
 	return json_array_size(json_object_get(map, "entries"));

@@ -448,17 +448,7 @@ static const struct bad_scenario bad[] = {
 
 START_TEST(a_wrong_scenario_is_told_where_and_why)
 {
-	const struct bad_scenario *b = &bad[_i];
-	struct scenario *s = NULL;
-	struct diag d;
-
-	diag_init(&d, "t.toml");
-	ck_assert_int_eq(-EINVAL, scenario_parse("t.toml", b->text,
-						 strlen(b->text), NULL, &s,
-						 &d));
-	ck_assert_ptr_null(s);
-	assert_told(b, &d, NULL);
-	diag_fini(&d);
+	assert_bad(&bad[_i]);
 }
 END_TEST
 

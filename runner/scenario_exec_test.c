@@ -115,16 +115,7 @@ static const struct bad_scenario bad[] = {
 
 START_TEST(a_wrong_program_is_told_where_and_why)
 {
-	const struct bad_scenario *b = &bad[_i];
-	struct scenario *s = NULL;
-	struct diag d;
-
-	diag_init(&d, "t.toml");
-	ck_assert_int_eq(-EINVAL, scenario_parse("t.toml", b->text,
-						 strlen(b->text), NULL, &s,
-						 &d));
-	assert_told(b, &d, NULL);
-	diag_fini(&d);
+	assert_bad(&bad[_i]);
 }
 END_TEST
 

@@ -3,6 +3,7 @@
 #ifndef KTSTR_RUNNER_TEST_SCENARIO_H
 #define KTSTR_RUNNER_TEST_SCENARIO_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,21 @@ static inline void assert_told(const struct bad_scenario *b,
 			      hint ? hint : "none");
 	else
 		ck_assert_msg(!hint, "unexpected hint: %s", hint);
+}
+
+/* @b is refused, and told as assert_told() wants it */
+static inline void assert_bad(const struct bad_scenario *b)
+{
+	struct scenario *s = NULL;
+	struct diag d;
+
+	diag_init(&d, "t.toml");
+	ck_assert_int_eq(-EINVAL, scenario_parse("t.toml", b->text,
+						 strlen(b->text), NULL, &s,
+						 &d));
+	ck_assert_ptr_null(s);
+	assert_told(b, &d, NULL);
+	diag_fini(&d);
 }
 
 /* The resolved scenario; owned. */

@@ -141,7 +141,7 @@ holds "the stages are what io_wake has, but for the way to user space" \
 # A kernel that has not what the interrupts are seen by: the name of it in this
 # copy of the command's observer is one that no kernel has.
 mkdir "$tmp/other" && cp "$ktstr" "$tmp/other/ktstr" &&
-	sed -i 's|fentry/blk_mq_complete_request|fentry/blk_mq_complete_reqXXXX|' \
+	sed -i 's|fentry/blk_mq_complete_request|fentry/blk_mq_complete_nothing|' \
 		"$tmp/other/ktstr"
 own=$ktstr
 ktstr=$tmp/other/ktstr
@@ -152,9 +152,9 @@ holds "without interrupts the other stages are there, and it says why" \
 	 .complete.count == $p.paired and .run.count == $p.paired and
 	 $p.paired > 20 and .complete.sum + .wake.sum + .run.sum == .total.sum and
 	 .interrupt.count == null and .block.sum == null and
-	 $p.no_interrupt == null and (.block.why | contains("reqXXXX"))'
+	 $p.no_interrupt == null and (.block.why | contains("complete_nothing"))'
 holds "and the observer is attached" '.observers.io_completion |
-	.state == "attached" and (.without | contains("reqXXXX"))'
+	.state == "attached" and (.without | contains("complete_nothing"))'
 
 # --- a task that is woken and never runs ---
 

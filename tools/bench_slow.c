@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * For tools/bench.d/telemetry: what a guest notices of being sampled, on any
+ * For tools/bench.d/slowdown: what a guest notices of being sampled, on any
  * /dev/kvm: where it boots no kernel, what a guest does in user mode runs at
  * full speed all the same. So a guest without a kernel (bench_slow_guest.c)
  * works, and counts what it does in maps and run queues that lie in its memory,
@@ -13,8 +13,9 @@
  * thread sleeps until another one wakes it. FILE is written as samples.jsonl.
  * Each line of stdout is ROUND WHAT NUMBER, WHAT being the rate in Hz, or "off"
  * and "again": not sampled, both; and NUMBER what the guest got done in a
- * second, or with "cpu_" before WHAT in one of its thread's CPU time. Each round has each of them twice, the second time in reverse order.
- * At last "0 taken" tells how many % of the samples at 1000 Hz there were.
+ * second, or with "cpu_" before WHAT in one of its thread's CPU time. Each round
+ * has each of them twice, the second time in reverse order. At last "0 taken"
+ * tells how many % of the samples at 1000 Hz there were.
  */
 #include <check.h>
 #include <errno.h>
